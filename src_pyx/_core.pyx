@@ -1,0 +1,79 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: freethreading_compatible=True
+"""The compiled core: packed weights, the plan of a call, the loops over blocks.
+
+Arrays that arrive here are already checked, but for one comparison: a call whose arrays are laid out as in the call
+before needs no second check (`Layer.__call__`).
+"""
+cimport cython
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.pyport cimport PY_SSIZE_T_MAX
+from libc.math cimport INFINITY
+from libc.stdlib cimport free
+from libc.string cimport memcmp, memcpy
+
+cimport numpy as cnp
+
+cdef extern from "<stdlib.h>" nogil:
+    void *aligned_alloc(size_t alignment, size_t size)
+
+cdef extern from "isa.h" nogil:
+    ctypedef struct tile_run "struct tile_run":
+        Py_ssize_t tiles, depth, columns
+        const char *a
+        Py_ssize_t a_row, a_k, a_tile
+        const char *b
+        Py_ssize_t b_k, b_tile
+        const char *start
+        Py_ssize_t start_row, start_tile
+        int start_by_row
+        char *c
+        Py_ssize_t c_row, c_tile
+        const char *residual
+        Py_ssize_t residual_row, residual_tile
+        const void *clamp
+    ctypedef void (*tile_kernel)(const tile_run *) noexcept nogil
+    ctypedef void (*copy_kernel)(char *dst, Py_ssize_t d0, Py_ssize_t d1, const char *src, Py_ssize_t s0,
+                                 Py_ssize_t s1, Py_ssize_t n0, Py_ssize_t n1) noexcept nogil
+    ctypedef struct kernels "struct kernels":
+        int lanes
+        int max_rows[5]
+        tile_kernel tile[2][17][5]
+        copy_kernel copy
+    ctypedef struct isa "struct isa":
+        const char *name
+        int fma
+        int panel_vectors, strip_vectors
+        const kernels *real[2]
+    const char *KNOWN_ISAS
+    const isa *const *available_isas_c "available_isas"()
+    copy_kernel converter(char kind, int size, int swapped, int to_double)
+
+cdef extern from "threads.h" nogil:
+    int omp_get_max_threads()
+    int omp_get_thread_num()
+    int omp_get_num_threads()
+    int omp_in_parallel()
+    int openmp_version_c "openmp_version"()
+    int affinity_c "affinity"()
+    unsigned get_float_mode()
+    void set_float_mode(unsigned mode)
+
+cdef extern from *:
+    """
+    #ifdef __clang__
+    #define COMPILER __VERSION__
+    #else
+    #define COMPILER "gcc " __VERSION__
+    #endif
+    """
+    const char *COMPILER
+    const char *PWCONV_VERSION
+    const char *PWCONV_FLAGS
+
+include "config.pxi"
+include "plan.pxi"
+include "loops.pxi"
+include "layer.pxi"
+
+cnp.import_array()

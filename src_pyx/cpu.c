@@ -1,0 +1,24 @@
+/* Which instruction sets run here. GCC's and clang's check reads CPUID, and XGETBV for what the system saves. */
+#include "isa.h"
+
+extern const struct isa isa_baseline;
+#ifdef __x86_64__
+extern const struct isa isa_avx512, isa_avx2;
+#endif
+
+const struct isa *const *available_isas(void) {
+    static const struct isa *found[4];
+    int n = 0;
+#ifdef __x86_64__
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+            found[n++] = &isa_avx512;
+        found[n++] = &isa_avx2;
+    }
+#endif
+    found[n++] = &isa_baseline;
+    found[n] = NULL;
+    return found;
+}

@@ -1,0 +1,55 @@
+/* What the loops know of an instruction set: one record, and the types of the two kernels in it. */
+#ifndef PWCONV_ISA_H
+#define PWCONV_ISA_H
+#include <stddef.h>
+
+enum { MAX_ROWS = 16, MAX_VECTORS = 4 };
+
+/* Tiles in a line, each R rows × V vectors of outputs (tile.h). Every stride is in bytes. */
+struct tile_run {
+    ptrdiff_t tiles;   /* how many; from one to the next the operands move by their *_tile */
+    ptrdiff_t depth;   /* terms of each sum */
+    ptrdiff_t columns; /* columns of a tile that are stored: (V-1)·lanes < columns <= V·lanes */
+    const char *a;     /* row operand, broadcast; either a_row or a_k is the size of an element (which: a_rows_unit) */
+    ptrdiff_t a_row, a_k, a_tile;
+    const char *b; /* column operand; its rows are readable up to V·lanes */
+    ptrdiff_t b_k, b_tile;
+    const char *start; /* what the sums start from: an element for each row, or rows of columns (start_row 0: all alike) */
+    ptrdiff_t start_row, start_tile;
+    int start_by_row;
+    char *c;
+    ptrdiff_t c_row, c_tile;
+    const char *residual; /* added after the sum; NULL for none */
+    ptrdiff_t residual_row, residual_tile;
+    const void *clamp; /* low, high, zero as elements (vec.h) */
+};
+typedef void (*tile_kernel)(const struct tile_run *);
+
+/* dst[i·d0 + j·d1] = src[i·s0 + j·s1] for i < n0, j < n1: strides in bytes, any alignment. */
+typedef void (*copy_kernel)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *src, ptrdiff_t s0, ptrdiff_t s1,
+                            ptrdiff_t n0, ptrdiff_t n1);
+
+struct kernels {
+    int lanes;
+    int max_rows[MAX_VECTORS + 1];                           /* the tallest tile for a number of vectors */
+    tile_kernel tile[2][MAX_ROWS + 1][MAX_VECTORS + 1];      /* [a_rows_unit][R][V] */
+    copy_kernel copy;
+};
+
+struct isa {
+    const char *name;
+    int fma;                /* sums are chains of fused multiply-adds */
+    int panel_vectors;      /* widest weight panel, in vectors */
+    int strip_vectors;      /* widest strip of pixels, in vectors */
+    const struct kernels *real[2]; /* float32, float64 */
+};
+
+/* The sets that this processor and its operating system run, best first; NULL ends them. */
+const struct isa *const *available_isas(void);
+#define KNOWN_ISAS "avx512 avx2 baseline"
+
+/* A copy that converts from NumPy's numbers of a kind ('b', 'i', 'u', 'f') and size in bytes, swapped or not, at any
+ * address, to float32 or float64; NULL if there is none. */
+copy_kernel converter(char kind, int size, int swapped, int to_double);
+
+#endif

@@ -1,0 +1,356 @@
+# Packed weights and the call: from NumPy arrays to pointers, strides and counts.
+
+cdef int thread_limit = 0                # set_num_threads; 0: not set
+cdef int quota = 0                       # processors that the cgroup grants, rounded up; 0: no limit
+
+# Multiply-adds below which a call stays on its thread, and between two looks for signals: about 0.05 ms and 0.1 s.
+cdef double SERIAL_WORK = 2e6
+cdef double SIGNAL_WORK = 2e9
+# Multiply-adds that take the time of moving one element of x or of the output through the caches.
+cdef double WORK_TO_MOVE = 8
+
+
+def set_thread_limits(int limit, int cgroup_quota):
+    """Numbers of threads, 0 for none: the one set by the user, and the cgroup's."""
+    global thread_limit, quota
+    thread_limit = limit
+    quota = cgroup_quota
+
+
+def default_threads():
+    """Threads that a call uses unless told otherwise: at most OpenMP's, the affinity's and the quota's."""
+    return default_threads_c()
+
+
+cdef int default_threads_c() noexcept nogil:
+    cdef int threads, allowed
+    if thread_limit:
+        return thread_limit
+    threads = omp_get_max_threads()
+    allowed = affinity_c()
+    if allowed and allowed < threads:
+        threads = allowed
+    if quota and quota < threads:
+        threads = quota
+    return threads
+
+
+# What a call's arrays looked like: equal views need no second check.
+cdef struct View:
+    int axes
+    Py_ssize_t shape[MAX_AXES]
+    Py_ssize_t strides[MAX_AXES]
+    void *dtype                          # NumPy has one object for each native type
+    int flags
+    Py_ssize_t low, high                 # bytes from the data pointer to the first and past the last byte
+
+
+cdef int FLAGS = cnp.NPY_ARRAY_ALIGNED | cnp.NPY_ARRAY_WRITEABLE
+
+
+cdef void look(View *view, cnp.ndarray array) noexcept:
+    cdef int a
+    view.axes = cnp.PyArray_NDIM(array)
+    view.dtype = <void *> cnp.PyArray_DESCR(array)
+    view.flags = cnp.PyArray_FLAGS(array) & FLAGS
+    view.low = 0
+    view.high = cnp.PyArray_ITEMSIZE(array)
+    for a in range(view.axes):
+        view.shape[a] = cnp.PyArray_DIM(array, a)
+        view.strides[a] = cnp.PyArray_STRIDE(array, a)
+        if view.shape[a] > 1 and view.strides[a] > 0:
+            view.high += (view.shape[a] - 1) * view.strides[a]
+        elif view.shape[a] > 1:
+            view.low += (view.shape[a] - 1) * view.strides[a]
+
+
+cdef inline bint looks_like(const View *view, cnp.ndarray array) noexcept:
+    cdef int axes = view.axes
+    return (cnp.PyArray_NDIM(array) == axes and <void *> cnp.PyArray_DESCR(array) == view.dtype
+            and (cnp.PyArray_FLAGS(array) & FLAGS) == view.flags
+            and memcmp(cnp.PyArray_DIMS(array), view.shape, axes * sizeof(Py_ssize_t)) == 0
+            and memcmp(cnp.PyArray_STRIDES(array), view.strides, axes * sizeof(Py_ssize_t)) == 0)
+
+
+cdef inline bint apart(const View *a, const char *a_data, const View *b, const char *b_data) noexcept:
+    return a_data + a.high <= b_data + b.low or b_data + b.high <= a_data + a.low
+
+
+@cython.final
+cdef class Geometry:
+    """The plan of a call, and the arrays that it is right for."""
+    cdef View x, out, residual
+    cdef Plan plan
+    cdef tuple dtypes                    # keeps alive what the views' dtypes point to
+    cdef int typenum
+    cdef int asked                       # threads that the caller asked for; 0: left to the default
+    cdef int planned                     # threads that the plan is made for
+    cdef double work                     # multiply-adds, or what moving the elements costs if that is more
+
+
+cdef class Layer:
+    """Weights packed for one instruction set, with all that a call needs but the arrays. Never changes.
+
+    weight: (c_out, c_in / groups), bias: (c_out,) or None, both native and of the dtype to compute in.
+    A subclass has `_checked_call(x, residual, out, num_threads)`, which checks the arguments and calls `_run`.
+    """
+    cdef const isa *isa
+    cdef const kernels *kernels
+    cdef int typenum
+    cdef Py_ssize_t unit                 # bytes of an element
+    cdef Py_ssize_t groups, c_in, c_out  # channels in a group
+    cdef Py_ssize_t stride_h, stride_w
+    cdef bint channels_last
+    cdef char *weights                   # [group][panel][c_in][channels of the panel], padded to whole vectors
+    cdef char *biases                    # [group][channels, padded to whole vectors]
+    cdef char clamp[3 * 8]               # low, high, zero as elements (tile.h)
+    cdef char no_clamp[3 * 8]
+    cdef readonly bint _has_bias
+    cdef readonly dict _config           # what the subclass was made with
+    cdef Geometry last                   # of the last call that was checked
+
+    def __cinit__(self, cnp.ndarray weight not None, cnp.ndarray bias, tuple stride not None, Py_ssize_t groups,
+                  bint channels_last, tuple bounds not None, dict config not None):
+        cdef double low, high
+        low, high = bounds
+        self._config = config
+        self._has_bias = bias is not None
+        self.isa = selected
+        self.typenum = cnp.PyArray_TYPE(weight)
+        self.unit = cnp.PyArray_ITEMSIZE(weight)
+        self.kernels = selected.real[self.typenum == cnp.NPY_FLOAT64]
+        self.groups = groups
+        self.c_out = cnp.PyArray_DIM(weight, 0) // groups
+        self.c_in = cnp.PyArray_DIM(weight, 1)
+        self.stride_h, self.stride_w = (min(step, PY_SSIZE_T_MAX) for step in stride)
+        self.channels_last = channels_last
+        set_clamp(self, self.clamp, low, high)
+        set_clamp(self, self.no_clamp, -INFINITY, INFINITY)
+
+        cdef Py_ssize_t lanes = self.kernels.lanes, row = ceil_div(self.c_out, lanes) * lanes, channels
+        needed = int(groups) * int(row) * (int(self.c_in) + 1) * int(self.unit)  # of any size
+        if needed < PY_SSIZE_T_MAX - 64:
+            self.weights = <char *> aligned_alloc(64, ceil_div(needed + 1, 64) * 64)
+        if self.weights == NULL:
+            raise MemoryError(f"cannot allocate {needed} bytes for the packed weights")
+        channels = groups * row
+        memset(self.weights, 0, needed)
+        self.biases = self.weights + channels * self.c_in * self.unit
+        move_weights(self, cnp.PyArray_BYTES(weight), cnp.PyArray_STRIDE(weight, 0), cnp.PyArray_STRIDE(weight, 1), False)
+        if bias is not None:
+            move_biases(self, cnp.PyArray_BYTES(bias), cnp.PyArray_STRIDE(bias, 0), False)
+
+    def __dealloc__(self):
+        free(self.weights)
+
+    def __call__(self, x, *, residual=None, out=None, num_threads=None):
+        """Convolve; `x`, `residual`, `out` and `num_threads` as in `conv1x1`."""
+        cdef Geometry known
+        with cython.critical_section(self):
+            known = self.last
+        if known is None or not is_known(known, x, residual, out, num_threads):
+            return self._checked_call(x, residual, out, num_threads)
+        if out is None:
+            out = empty_like(known)
+        run(self, known, x, residual, out)
+        return out
+
+    def _run(self, cnp.ndarray x not None, cnp.ndarray residual, cnp.ndarray out not None, num_threads):
+        """Convolve arrays that are checked, and remember how they were laid out."""
+        cdef Geometry known = geometry(self, x, residual, out, num_threads)
+        with cython.critical_section(self):
+            self.last = known
+        run(self, known, x, residual, out)
+        return out
+
+    def _weight(self):
+        cdef cnp.npy_intp[2] shape = [self.groups * self.c_out, self.c_in]
+        cdef cnp.ndarray weight = cnp.PyArray_EMPTY(2, shape, self.typenum, 0)
+        move_weights(self, cnp.PyArray_BYTES(weight), self.unit * self.c_in, self.unit, True)
+        weight.flags.writeable = False
+        return weight
+
+    def _bias(self):
+        cdef cnp.npy_intp[1] shape = [self.groups * self.c_out]
+        cdef cnp.ndarray bias
+        if not self._has_bias:
+            return None
+        bias = cnp.PyArray_EMPTY(1, shape, self.typenum, 0)
+        move_biases(self, cnp.PyArray_BYTES(bias), self.unit, True)
+        bias.flags.writeable = False
+        return bias
+
+    @property
+    def _shape(self):
+        return self.groups * self.c_out, self.groups * self.c_in
+
+    @property
+    def _is_double(self):
+        return self.typenum == cnp.NPY_FLOAT64
+
+
+cdef void set_clamp(Layer layer, char *clamp, double low, double high) noexcept:
+    """Where a bound is 0 the zero is +0, which turns -0 into +0; else -0, which leaves every sum as it is (vec.h)."""
+    cdef double zero = 0.0 if low == 0 or high == 0 else -0.0
+    cdef double[3] wide = [low, high, zero]
+    cdef float[3] narrow = [<float> low, <float> high, <float> zero]
+    if layer.typenum == cnp.NPY_FLOAT64:
+        memcpy(clamp, wide, sizeof(wide))
+    else:
+        memcpy(clamp, narrow, sizeof(narrow))
+
+
+cdef void move_weights(Layer layer, char *far, Py_ssize_t by_row, Py_ssize_t by_column, bint out) noexcept nogil:
+    """Between the packed form and a matrix (c_out, c_in) with these strides."""
+    cdef Py_ssize_t lanes = layer.kernels.lanes, unit = layer.unit, vectors = ceil_div(layer.c_out, lanes)
+    cdef Py_ssize_t panels = ceil_div(vectors, layer.isa.panel_vectors), group, i, channel, width, channels
+    cdef char *near = layer.weights
+    cdef char *there
+    for group in range(layer.groups):
+        for i in range(panels):
+            channel = part(vectors, panels, i) * lanes
+            width = part(vectors, panels, i + 1) * lanes - channel
+            channels = min(width, layer.c_out - channel)
+            there = far + (group * layer.c_out + channel) * by_row
+            if out:
+                layer.kernels.copy(there, by_row, by_column, near, unit, width * unit, channels, layer.c_in)
+            else:
+                layer.kernels.copy(near, unit, width * unit, there, by_row, by_column, channels, layer.c_in)
+            near += width * layer.c_in * unit
+
+
+cdef void move_biases(Layer layer, char *far, Py_ssize_t stride, bint out) noexcept nogil:
+    cdef Py_ssize_t lanes = layer.kernels.lanes, row = ceil_div(layer.c_out, lanes) * lanes * layer.unit
+    cdef Py_ssize_t far_row = layer.c_out * stride
+    if out:
+        layer.kernels.copy(far, far_row, stride, layer.biases, row, layer.unit, layer.groups, layer.c_out)
+    else:
+        layer.kernels.copy(layer.biases, row, layer.unit, far, far_row, stride, layer.groups, layer.c_out)
+
+
+cdef bint is_known(Geometry known, x, residual, out, num_threads) noexcept:
+    """Whether a call with these arguments is one that was checked before, but for the addresses."""
+    if type(x) is not cnp.ndarray or not looks_like(&known.x, x):
+        return False
+    if num_threads is not None and not (type(num_threads) is int and num_threads == known.asked):
+        return False
+    if num_threads is None and known.asked:
+        return False
+    if (residual is not None) != known.plan.has_residual:
+        return False
+    if residual is not None and not (type(residual) is cnp.ndarray and looks_like(&known.residual, residual)):
+        return False
+    if out is None:
+        return True
+    if type(out) is not cnp.ndarray or not looks_like(&known.out, out):
+        return False
+    return apart(&known.out, out, &known.x, x) and (
+        residual is None or apart(&known.out, out, &known.residual, residual))
+
+
+cdef object empty_like(Geometry known):
+    return cnp.PyArray_EMPTY(known.out.axes, <cnp.npy_intp *> known.out.shape, known.typenum, 0)
+
+
+cdef void operand(Operand *op, Layer layer, cnp.ndarray array, Py_ssize_t channels, bint strided) noexcept:
+    """An array (..., C, H, W) or (..., H, W, C) as the loops see it."""
+    cdef int axes = cnp.PyArray_NDIM(array), channel = axes - (1 if layer.channels_last else 3), a, i = 0
+    for a in range(axes):
+        if a != channel:
+            op.pixel[i] = cnp.PyArray_STRIDE(array, a)
+            i += 1
+    if strided:
+        op.pixel[axes - 3] *= layer.stride_h
+        op.pixel[axes - 2] *= layer.stride_w
+    op.channel = cnp.PyArray_STRIDE(array, channel) if channels > 1 else layer.unit
+    cdef cnp.dtype dtype = array.dtype
+    cdef bint swapped = not cnp.PyArray_ISNOTSWAPPED(array)
+    if cnp.PyArray_TYPE(array) == layer.typenum and not swapped and cnp.PyArray_ISALIGNED(array):
+        op.load = layer.kernels.copy
+    else:
+        op.load = converter(dtype.kind, <int> cnp.PyArray_ITEMSIZE(array), swapped,
+                            layer.typenum == cnp.NPY_FLOAT64)
+
+
+cdef int threads_for(Geometry geometry) noexcept nogil:
+    """Threads worth starting: none inside a parallel region of the caller's."""
+    cdef double most = 1 + geometry.work / SERIAL_WORK
+    cdef int threads
+    if most < 2 or omp_in_parallel():
+        return 1
+    threads = geometry.asked if geometry.asked else default_threads_c()
+    return <int> min(<double> threads, most)
+
+
+cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.ndarray out, num_threads):
+    """Plan a call with these arrays."""
+    cdef Geometry g = Geometry.__new__(Geometry)
+    cdef Plan *p = &g.plan
+    cdef int axes = cnp.PyArray_NDIM(out), channel = axes - (1 if layer.channels_last else 3), a
+    g.dtypes = x.dtype, out.dtype, residual.dtype if residual is not None else None
+    g.typenum = layer.typenum
+    g.asked = 0 if num_threads is None else num_threads
+    look(&g.x, x)
+    look(&g.out, out)
+    p.kernels = layer.kernels
+    p.unit = layer.unit
+    p.groups = layer.groups
+    p.c_in = layer.c_in
+    p.c_out = layer.c_out
+    operand(&p.x, layer, x, layer.groups * layer.c_in, True)
+    operand(&p.out, layer, out, layer.groups * layer.c_out, False)
+    p.has_residual = residual is not None
+    if p.has_residual:
+        look(&g.residual, residual)
+        operand(&p.residual, layer, residual, layer.groups * layer.c_out, False)
+    p.axes = 0
+    for a in range(axes):
+        if a != channel:
+            p.count[p.axes] = cnp.PyArray_DIM(out, a)
+            p.axes += 1
+    merge_axes(p)
+    g.work = max(<double> p.c_in * p.c_out, WORK_TO_MOVE * (p.c_in + p.c_out)) * p.groups * p.pixels
+    g.planned = threads_for(g)
+    if p.pixels and p.c_out:
+        choose_plan(p, layer.isa, g.planned)
+    return g
+
+
+cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, cnp.ndarray out) except -1:
+    cdef Call call
+    cdef char *scratch = NULL
+    cdef Plan replanned
+    cdef const Plan *p = &known.plan
+    cdef int threads = 1 if known.work < SERIAL_WORK else threads_for(known)
+    cdef Py_ssize_t first = 0, last, slice_
+    if p.pixels == 0 or p.c_out == 0:
+        return 0
+    if threads != known.planned:
+        replanned = known.plan
+        choose_plan(&replanned, layer.isa, threads)
+        p = &replanned
+    threads = <int> min(<Py_ssize_t> threads, p.tasks)
+    call.plan = p
+    call.weight = layer.weights
+    call.bias = layer.biases
+    call.clamp = layer.clamp
+    call.no_clamp = layer.no_clamp
+    call.x = cnp.PyArray_BYTES(x)
+    call.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
+    call.out = cnp.PyArray_BYTES(out)
+    if p.scratch:
+        scratch = <char *> aligned_alloc(64, threads * p.scratch)
+        if scratch == NULL:
+            raise MemoryError(f"cannot allocate {threads * p.scratch} bytes of scratch")
+    slice_ = <Py_ssize_t> min(<double> p.tasks, max(<double> threads, p.tasks * (SIGNAL_WORK * threads / known.work)))
+    try:
+        while first < p.tasks:
+            last = min(p.tasks, first + slice_)
+            with nogil:
+                run_tasks(&call, scratch, first, last, threads)
+            first = last
+            if first < p.tasks:
+                PyErr_CheckSignals()
+    finally:
+        free(scratch)
+    return 0

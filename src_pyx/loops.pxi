@@ -1,0 +1,266 @@
+# The loop nest: threads over tasks, blocks of pixels, panels of output channels, cuts of the sums, lines of tiles.
+
+from cython.parallel cimport parallel
+from libc.string cimport memset
+
+cdef struct Call:
+    const Plan *plan
+    const char *weight               # packed: [group][panel][c_in][channels of the panel]
+    const char *bias                 # padded: [group][channels, to a whole vector]
+    const void *clamp                # low, high, zero
+    const void *no_clamp
+    const char *x
+    const char *residual
+    char *out
+
+# Where tiles find an operand of a block: in place or in scratch.
+cdef struct Near:
+    char *data
+    Py_ssize_t pixel, channel
+
+# Some pixels of one group.
+cdef struct Block:
+    Py_ssize_t group
+    Py_ssize_t first, count          # pixels
+    char *x                          # in the arrays: the group's first channel
+    char *out
+    char *residual
+    char *x_scratch
+    char *out_scratch
+    char *residual_scratch
+    Py_ssize_t loaded                # the cut of the sums for which x is in scratch
+
+
+cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *near, Py_ssize_t first, Py_ssize_t count,
+                     Py_ssize_t channels, bint out) noexcept nogil:
+    """Copy `count` pixels from number `first` on: from the array (`far`: its first channel) to scratch, or back."""
+    cdef Py_ssize_t run = p.count[p.axes - 1], stride = operand.pixel[p.axes - 1], length
+    cdef char *there
+    cdef char *here = near.data
+    while count > 0:
+        length = min(count, run - first % run)
+        there = far + pixel_offset(p, operand, first)
+        if out:
+            p.kernels.copy(there, stride, operand.channel, here, near.pixel, near.channel, length, channels)
+        else:
+            operand.load(here, near.pixel, near.channel, there, stride, operand.channel, length, channels)
+        here += length * near.pixel
+        first += length
+        count -= length
+
+
+cdef void line(const Plan *p, tile_run *t, bint down, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
+    """Tiles in a line, down the rows or along the columns; leaves the operands behind it."""
+    cdef Py_ssize_t width = vectors * p.kernels.lanes * p.unit
+    if tiles == 0:
+        return
+    t.tiles = tiles
+    t.a_tile = rows * t.a_row if down else 0
+    t.b_tile = 0 if down else width
+    t.c_tile = rows * t.c_row if down else width
+    t.residual_tile = rows * t.residual_row if down else width
+    if t.start_by_row:
+        t.start_tile = rows * p.unit if down else 0
+    else:
+        t.start_tile = rows * t.start_row if down else width
+    p.kernels.tile[t.a_row == p.unit][rows][vectors](t)
+    t.a += tiles * t.a_tile
+    t.b += tiles * t.b_tile
+    t.c += tiles * t.c_tile
+    t.start += tiles * t.start_tile
+    if t.residual != NULL:
+        t.residual += tiles * t.residual_tile
+
+
+cdef void pixel_rows(const Plan *p, tile_run *t, Py_ssize_t count) noexcept nogil:
+    """A block with pixels as rows: tiles of nearly equal height, one below the other."""
+    cdef Py_ssize_t vectors = ceil_div(t.columns, p.kernels.lanes)
+    cdef Py_ssize_t tiles = ceil_div(count, p.kernels.max_rows[vectors]), rows = count // tiles, taller = count % tiles
+    line(p, t, True, rows + 1, vectors, taller)
+    line(p, t, True, rows, vectors, tiles - taller)
+
+
+cdef void channel_rows(const Plan *p, tile_run *t, Py_ssize_t count, Py_ssize_t channels, const char *end) noexcept nogil:
+    """A block with channels as rows: for each few of them, strips of pixels of nearly equal width.
+
+    end: where the last strip is read if its last vector is not whole; NULL where all are.
+    """
+    cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(count, lanes), strips = ceil_div(total, p.strip_vectors)
+    cdef Py_ssize_t vectors = total // strips, wider = total % strips, whole = strips - (1 if end != NULL else 0)
+    cdef Py_ssize_t tiles = ceil_div(channels, p.kernels.max_rows[ceil_div(total, strips)]), i, row, rows
+    cdef tile_run here
+    for i in range(tiles):
+        row = part(channels, tiles, i)
+        rows = part(channels, tiles, i + 1) - row
+        here = t[0]
+        here.a += row * here.a_row
+        here.c += row * here.c_row
+        here.start += row * (p.unit if here.start_by_row else here.start_row)
+        if here.residual != NULL:
+            here.residual += row * here.residual_row
+        here.columns = (vectors + 1) * lanes
+        line(p, &here, False, rows, vectors + 1, min(wider, whole))
+        here.columns = vectors * lanes
+        line(p, &here, False, rows, vectors, max(0, whole - wider))
+        if end != NULL:
+            here.b = end
+            here.b_k = p.x_row
+            here.columns = vectors * lanes - (total * lanes - count)
+            line(p, &here, False, rows, vectors, 1)
+
+
+cdef inline Near in_place(const Plan *p, const Operand *operand, char *data, Py_ssize_t first) noexcept nogil:
+    cdef Near near
+    near.data = data + pixel_offset(p, operand, first)
+    near.pixel = operand.pixel[p.axes - 1]
+    near.channel = operand.channel
+    return near
+
+
+cdef inline Near in_scratch(const Plan *p, char *scratch, Py_ssize_t row, bint by_channel) noexcept nogil:
+    cdef Near near
+    near.data = scratch
+    near.pixel = row if by_channel else p.unit
+    near.channel = p.unit if by_channel else row
+    return near
+
+
+cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel, Py_ssize_t depth, const char **end) noexcept nogil:
+    """Where the tiles read x; packs what they can't read in place. `end`: as in channel_rows."""
+    cdef char *far = block.x + channel * p.x.channel
+    cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(block.count, lanes), tail = 0, k
+    cdef Near near, strip
+    if not p.pixels_are_rows and block.count % lanes:  # pixels of the last strip
+        tail = total // ceil_div(total, p.strip_vectors) * lanes - (total * lanes - block.count)
+    if p.x.packed:
+        near = in_scratch(p, block.x_scratch, p.x_row, p.x_by_depth)
+        if block.loaded != cut:
+            copy_block(p, &p.x, far, &near, block.first, block.count, depth, False)
+        strip = near
+        strip.data += (block.count - tail) * p.unit
+    else:
+        near = in_place(p, &p.x, far, block.first)
+        strip = in_scratch(p, block.x_scratch, p.x_row, False)
+        if tail and block.loaded != cut:
+            copy_block(p, &p.x, far, &strip, block.first + block.count - tail, tail, depth, False)
+    if tail:
+        end[0] = strip.data
+        if block.loaded != cut:  # defined numbers in the lanes that do not count
+            for k in range(depth):
+                memset(strip.data + k * p.x_row + tail * p.unit, 0, (lanes - tail % lanes) * p.unit)
+    block.loaded = cut
+    return near
+
+
+cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cut) noexcept nogil:
+    """A panel of output channels of a block, a cut of its sums."""
+    cdef const Plan *p = call.plan
+    cdef Py_ssize_t lanes = p.kernels.lanes, vectors = ceil_div(p.c_out, lanes)
+    cdef Py_ssize_t at = part(vectors, p.panels, number), channel = at * lanes
+    cdef Py_ssize_t width = part(vectors, p.panels, number + 1) * lanes - channel
+    cdef Py_ssize_t channels = min(width, p.c_out - channel)
+    cdef Py_ssize_t k = part(p.c_in, p.cuts, cut), depth = part(p.c_in, p.cuts, cut + 1) - k
+    cdef bint last = cut == p.cuts - 1
+    cdef const char *end = NULL
+    cdef const char *bias = call.bias + (block.group * vectors + at) * lanes * p.unit
+    cdef const char *weight = call.weight + ((block.group * vectors + at) * p.c_in * lanes + k * width) * p.unit
+    cdef char *far_out = block.out + channel * p.out.channel
+    cdef char *far_residual = block.residual + channel * p.residual.channel
+    cdef Near x, out, residual
+    cdef tile_run t
+
+    x = load_x(p, block, cut, k, depth, &end)
+    if p.out.packed:
+        out = in_scratch(p, block.out_scratch, p.out_row, p.pixels_are_rows)
+    else:
+        out = in_place(p, &p.out, far_out, block.first)
+    t.residual = NULL
+    t.residual_row = 0
+    if last and p.has_residual:
+        if p.residual.packed:
+            residual = in_scratch(p, block.residual_scratch, p.out_row, p.pixels_are_rows)
+            copy_block(p, &p.residual, far_residual, &residual, block.first, block.count, channels, False)
+        else:
+            residual = in_place(p, &p.residual, far_residual, block.first)
+        t.residual = residual.data
+        t.residual_row = residual.pixel if p.pixels_are_rows else residual.channel
+
+    t.depth = depth
+    t.clamp = call.clamp if last else call.no_clamp
+    t.c = out.data
+    t.c_row = out.pixel if p.pixels_are_rows else out.channel
+    t.start = bias if cut == 0 else out.data
+    t.start_row = 0 if cut == 0 else t.c_row
+    t.start_by_row = cut == 0 and not p.pixels_are_rows
+    if p.pixels_are_rows:
+        t.a = x.data
+        t.a_row = x.pixel
+        t.a_k = x.channel
+        t.b = weight
+        t.b_k = width * p.unit
+        t.columns = channels
+        pixel_rows(p, &t, block.count)
+    else:
+        t.a = weight
+        t.a_row = p.unit
+        t.a_k = width * p.unit
+        t.b = x.data
+        t.b_k = x.channel
+        channel_rows(p, &t, block.count, channels, end)
+    if last and p.out.packed:
+        copy_block(p, &p.out, far_out, &out, block.first, block.count, channels, True)
+
+
+cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogil:
+    """A block of pixels of a group, for a share of the panels of output channels."""
+    cdef const Plan *p = call.plan
+    cdef Py_ssize_t share = number % p.shares, i = number // p.shares % p.blocks
+    cdef Py_ssize_t segment = number // (p.shares * p.blocks), segments = p.pixels // p.segment
+    cdef Py_ssize_t granule = 1 if p.pixels_are_rows else p.kernels.lanes, grains = ceil_div(p.segment, granule)
+    cdef Py_ssize_t begin = part(grains, p.blocks, i) * granule
+    cdef Py_ssize_t low = part(p.panels, p.shares, share), panels = part(p.panels, p.shares, share + 1) - low, step
+    cdef Block block
+    block.group = segment // segments
+    block.first = segment % segments * p.segment + begin
+    block.count = min(part(grains, p.blocks, i + 1) * granule, p.segment) - begin
+    block.x = <char *> call.x + block.group * p.c_in * p.x.channel
+    block.out = call.out + block.group * p.c_out * p.out.channel
+    block.residual = <char *> call.residual
+    if p.has_residual:
+        block.residual += block.group * p.c_out * p.residual.channel
+    block.x_scratch = scratch
+    block.out_scratch = scratch + p.x_bytes
+    block.residual_scratch = block.out_scratch + (p.out_bytes if p.out.packed else 0)
+    block.loaded = -1
+    # Outputs in place: x is packed once for each cut. Outputs in scratch: a panel is finished before the next begins.
+    for step in range(panels * p.cuts):
+        if p.out.packed:
+            panel(call, &block, low + step // p.cuts, step % p.cuts)
+        else:
+            panel(call, &block, low + step % panels, step // panels)
+
+
+cdef void tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t number
+    for number in range(first, last):
+        task(call, scratch, number)
+
+
+cdef void thread_tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t last, unsigned mode) noexcept nogil:
+    """The part of tasks first … last-1 that is this thread's, in the caller's floating-point mode."""
+    cdef Py_ssize_t thread = omp_get_thread_num(), team = omp_get_num_threads()
+    cdef unsigned own = get_float_mode()
+    set_float_mode(mode)
+    tasks(call, scratch + thread * call.plan.scratch, first + part(last - first, team, thread),
+          first + part(last - first, team, thread + 1))
+    set_float_mode(own)
+
+
+cdef void run_tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t last, int threads) noexcept nogil:
+    cdef unsigned mode
+    if threads == 1:
+        tasks(call, scratch, first, last)
+        return
+    mode = get_float_mode()
+    with parallel(num_threads=threads):
+        thread_tasks(call, scratch, first, last, mode)

@@ -1,0 +1,219 @@
+# How a call is cut into blocks: which operand is rows and which columns, what is read in place and what is packed.
+
+cdef enum:
+    MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
+
+# Bytes of x that a block keeps near: about half of the 512 KiB to 2 MiB that a core's second-level cache has today.
+cdef Py_ssize_t X_BLOCK_BYTES = 256 << 10
+# Bytes of a panel of outputs in scratch, half of a first-level cache of 32 KiB.
+cdef Py_ssize_t OUT_PANEL_BYTES = 16 << 10
+# Cycles to move an element through a transposing copy, and through an element by element one; a vector of a straight copy.
+cdef double TRANSPOSE_CYCLES = 0.6
+cdef double ELEMENT_CYCLES = 1.5
+cdef double STRAIGHT_CYCLES = 2.0
+
+# One array as the loops see it. Strides are in bytes.
+cdef struct Operand:
+    Py_ssize_t channel                # from a channel to the next
+    Py_ssize_t pixel[MAX_AXES]        # along the pixel axes, innermost last
+    copy_kernel load                  # how it is packed
+    bint packed                       # tiles reach it through scratch, not in place
+
+cdef struct Plan:
+    const kernels *kernels
+    Py_ssize_t unit                   # bytes of an element
+    Py_ssize_t groups, c_in, c_out    # channels in a group
+    int axes
+    Py_ssize_t count[MAX_AXES]        # pixels along each axis, innermost last
+    Py_ssize_t pixels
+    Operand x, out, residual
+    bint has_residual
+
+    bint pixels_are_rows
+    bint x_by_depth                   # of x as tiles read it, the channels of a pixel lie side by side
+    Py_ssize_t segment                # pixels in a stretch that blocks do not cross
+    Py_ssize_t blocks                 # blocks in a segment
+    Py_ssize_t block                  # pixels in a block, at most
+    Py_ssize_t panels, panel_vectors  # panels of output channels, in all and the width of the widest
+    Py_ssize_t strip_vectors          # the widest strip of pixels
+    Py_ssize_t shares                 # parts of the panels that are tasks of their own
+    Py_ssize_t cuts                   # parts of the sums
+    Py_ssize_t x_row                  # bytes from row to row of packed x
+    Py_ssize_t out_row                # and of a packed panel of outputs
+    Py_ssize_t x_bytes, out_bytes     # scratch for each
+    Py_ssize_t scratch                # bytes for a thread
+    Py_ssize_t tasks
+
+
+cdef inline Py_ssize_t part(Py_ssize_t total, Py_ssize_t parts, Py_ssize_t i) noexcept nogil:
+    """Where part i of `parts` nearly equal ones of `total` begins."""
+    return i * (total // parts) + min(i, total % parts)
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef inline bint follows(const Operand *operand, int outer, int inner, Py_ssize_t count) noexcept nogil:
+    """Two neighbouring pixel axes are one: the outer step is `count` inner ones."""
+    return operand.pixel[outer] == count * operand.pixel[inner]
+
+
+cdef void merge_axes(Plan *p) noexcept nogil:
+    """Pixel axes that are one in every operand become one; axes of length 1 vanish, whatever their strides."""
+    cdef int a, last = -1
+    for a in range(p.axes):
+        if p.count[a] == 1:
+            continue
+        if last >= 0 and follows(&p.x, last, a, p.count[a]) and follows(&p.out, last, a, p.count[a]) and (
+                not p.has_residual or follows(&p.residual, last, a, p.count[a])):
+            p.count[last] *= p.count[a]
+        else:
+            last += 1
+            p.count[last] = p.count[a]
+        p.x.pixel[last] = p.x.pixel[a]
+        p.out.pixel[last] = p.out.pixel[a]
+        p.residual.pixel[last] = p.residual.pixel[a]
+    if last < 0:
+        last = 0
+        p.count[0] = 1
+        p.x.pixel[0] = p.out.pixel[0] = p.residual.pixel[0] = p.unit
+    p.axes = last + 1
+    p.pixels = 1
+    for a in range(p.axes):
+        p.pixels *= p.count[a]
+
+
+cdef inline Py_ssize_t pixel_offset(const Plan *p, const Operand *operand, Py_ssize_t pixel) noexcept nogil:
+    cdef Py_ssize_t offset = 0
+    cdef int a
+    for a in range(p.axes - 1, 0, -1):
+        offset += pixel % p.count[a] * operand.pixel[a]
+        pixel //= p.count[a]
+    return offset + pixel * operand.pixel[0]
+
+
+cdef Py_ssize_t uniform_stretch(const Plan *p, const Operand *operand) noexcept nogil:
+    """Pixels in a row with one stride between them; any number where tiles see the operand through scratch."""
+    cdef Py_ssize_t stretch
+    cdef int a = p.axes - 1
+    if operand.packed:
+        return p.pixels
+    stretch = p.count[a]
+    while a > 0 and follows(operand, a - 1, a, p.count[a]):
+        a -= 1
+        stretch *= p.count[a]
+    return stretch
+
+
+cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channels, bint by_channel) noexcept nogil:
+    """Cycles to pack an operand to scratch that is contiguous along the channels, or else along the pixels."""
+    cdef Py_ssize_t inner = operand.channel if by_channel else operand.pixel[p.axes - 1]
+    cdef Py_ssize_t other = operand.pixel[p.axes - 1] if by_channel else operand.channel
+    cdef double each = ELEMENT_CYCLES
+    if not operand.packed:
+        return 0
+    if operand.load == p.kernels.copy:
+        each = STRAIGHT_CYCLES / p.kernels.lanes if inner == p.unit else TRANSPOSE_CYCLES if other == p.unit else each
+    return each * p.pixels * channels
+
+
+cdef double tile_cycles(double rows, double vectors, Py_ssize_t depth) noexcept nogil:
+    """A vector FMA is the unit. A tile loads rows + vectors for rows × vectors of them; its epilogue is two more each."""
+    return depth * max(rows * vectors, rows + vectors, 4.0) + 2 * rows * vectors + 20
+
+
+cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
+    """Set the orientation and what is packed, and estimate what a group then costs."""
+    cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, tall, strips, rows
+    cdef int inner = p.axes - 1
+    p.pixels_are_rows = pixels_are_rows
+    p.x.packed = pack_x or p.x.load != p.kernels.copy or not (
+        p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
+    p.x_by_depth = pixels_are_rows and p.x.channel == unit
+    p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
+    p.residual.packed = p.residual.load != p.kernels.copy or (
+        p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
+    p.segment = min(uniform_stretch(p, &p.x), uniform_stretch(p, &p.out))
+    if p.has_residual:
+        p.segment = min(p.segment, uniform_stretch(p, &p.residual))
+
+    cdef Py_ssize_t vectors = ceil_div(p.c_out, lanes)
+    p.strip_vectors = isa.strip_vectors
+    p.panels = ceil_div(vectors, isa.panel_vectors)
+    p.panel_vectors = ceil_div(vectors, p.panels)
+    cdef double each
+    if pixels_are_rows:
+        tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_vectors])
+        each = p.panels * tall * tile_cycles(<double> p.segment / tall, <double> vectors / p.panels, p.c_in)
+    else:
+        vectors = ceil_div(p.segment, lanes)
+        strips = ceil_div(vectors, isa.strip_vectors)
+        rows = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(vectors, strips)])
+        each = rows * strips * tile_cycles(<double> p.c_out / rows, <double> vectors / strips, p.c_in)
+    each *= p.pixels / p.segment
+    each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, pixels_are_rows)
+    if p.has_residual:
+        each += copy_cycles(p, &p.residual, p.c_out, pixels_are_rows)
+    return each
+
+
+cdef inline Py_ssize_t padded_row(Py_ssize_t size) noexcept nogil:
+    """Whole cache lines, an odd number of them: rows that lie a power of two apart compete for the same sets."""
+    return (ceil_div(size, 64) | 1) * 64
+
+
+cdef void choose_plan(Plan *p, const isa *isa, int threads) noexcept nogil:
+    """From shapes and strides to blocks and scratch."""
+    cdef Py_ssize_t lanes = p.kernels.lanes, least, granule = 1, total, tasks
+    cdef double best = -1, estimate
+    cdef bint best_rows = False, best_pack = False
+    cdef int rows, pack
+    for rows in range(2):
+        for pack in range(2):
+            estimate = cycles(p, isa, rows, pack)
+            if best < 0 or estimate < best:
+                best, best_rows, best_pack = estimate, rows, pack
+    cycles(p, isa, best_rows, best_pack)
+
+    if p.pixels_are_rows:
+        least = p.kernels.max_rows[p.panel_vectors]
+    else:
+        granule = lanes
+        least = isa.strip_vectors * lanes
+    p.cuts = max(1, ceil_div(p.c_in * least * p.unit, 2 * X_BLOCK_BYTES))
+    cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
+    p.block = max(1, X_BLOCK_BYTES // (depth * p.unit * least)) * least
+    cdef Py_ssize_t panel_bytes = p.panel_vectors * lanes * p.unit
+    if p.out.packed:
+        p.block = min(p.block, max(1, OUT_PANEL_BYTES // (panel_bytes * least)) * least)
+
+    total = ceil_div(p.segment, granule)
+    p.blocks = ceil_div(p.segment, p.block)
+    tasks = p.pixels // p.segment * p.groups
+    if tasks * p.blocks < 8 * threads and threads > 1:
+        # as many blocks as make the threads' parts equal, as long as each has a full tile
+        p.blocks = min(ceil_div(ceil_div(tasks * p.blocks, threads) * threads, tasks), max(1, p.segment // least))
+    p.block = ceil_div(total, p.blocks) * granule
+    p.shares = min(p.panels, max(1, ceil_div(threads, tasks * p.blocks)))
+    p.tasks = tasks * p.blocks * p.shares
+
+    cdef Py_ssize_t block = min(p.block, ceil_div(p.segment, granule) * granule)
+    p.x_row = p.x_bytes = 0
+    if p.x.packed and p.x_by_depth:
+        p.x_row = padded_row(depth * p.unit)
+        p.x_bytes = p.x_row * block
+    elif p.x.packed:
+        p.x_row = padded_row(block * p.unit)
+        p.x_bytes = p.x_row * depth
+    elif not p.pixels_are_rows:
+        p.x_row = isa.strip_vectors * lanes * p.unit  # the strip at the end of a segment
+        p.x_bytes = p.x_row * depth if p.segment % lanes else 0
+    if p.pixels_are_rows:
+        p.out_row = panel_bytes
+        p.out_bytes = p.out_row * block
+    else:
+        p.out_row = padded_row(block * p.unit)
+        p.out_bytes = p.out_row * (p.panel_vectors * lanes)
+    p.scratch = ceil_div(p.x_bytes, 64) * 64 + (p.out_bytes if p.out.packed else 0) + (
+        p.out_bytes if p.has_residual and p.residual.packed else 0)

@@ -1,0 +1,3 @@
+/* AVX-512 F, BW, DQ, VL: 32 registers of 64 bytes. */
+#define ISA avx512
+#include "kernels.h"

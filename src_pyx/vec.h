@@ -1,0 +1,106 @@
+/* The vector vocabulary of one instruction set for one element type.
+ *
+ * Included by kernels.h once for REAL = float and once for REAL = double; the compiler's flags pick the instruction set.
+ *
+ *   vec, LANES            a register and the number of elements in it
+ *   VREGS                 registers that the set has
+ *   vload, vstore         a whole register, any address
+ *   vload_n, vstore_n     its first n lanes, 0 <= n <= LANES; no byte beyond them is touched, lanes not loaded are zero
+ *   vset1                 every lane from the element at an address
+ *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
+ *   vclamp(x, low, high, zero)   the bounds, then + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
+ */
+#undef NAME
+#undef VREGS
+#ifdef REAL_IS_DOUBLE
+#define NAME(x) x##_f64
+#else
+#define NAME(x) x##_f32
+#endif
+#ifndef LANES
+#define vec NAME(vec)
+#define vload NAME(vload)
+#define vstore NAME(vstore)
+#define vload_n NAME(vload_n)
+#define vstore_n NAME(vstore_n)
+#define vset1 NAME(vset1)
+#define vfma NAME(vfma)
+#define vclamp NAME(vclamp)
+#define LANES ((int)(sizeof(vec) / sizeof(REAL)))
+#define INLINE static inline __attribute__((always_inline))
+#endif
+
+#if defined(__AVX512F__)
+#define VREGS 32
+#ifdef REAL_IS_DOUBLE
+typedef __m512d vec;
+#define OP(name) _mm512_##name##_pd
+#define LANE_MASK(n) ((1u << (n)) - 1)
+#else
+typedef __m512 vec;
+#define OP(name) _mm512_##name##_ps
+#define LANE_MASK(n) ((1u << (n)) - 1)
+#endif
+INLINE vec vload_n(const char *p, int n) { return OP(maskz_loadu)(LANE_MASK(n), p); }
+INLINE void vstore_n(char *p, vec x, int n) { OP(mask_storeu)(p, LANE_MASK(n), x); }
+
+#elif defined(__AVX2__)
+#define VREGS 16
+#ifdef REAL_IS_DOUBLE
+typedef __m256d vec;
+#define OP(name) _mm256_##name##_pd
+INLINE __m256i NAME(lane_mask)(int n) { return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)); }
+#else
+typedef __m256 vec;
+#define OP(name) _mm256_##name##_ps
+INLINE __m256i NAME(lane_mask)(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+#endif
+INLINE vec vload_n(const char *p, int n) { return OP(maskload)((const REAL *)p, NAME(lane_mask)(n)); }
+INLINE void vstore_n(char *p, vec x, int n) { OP(maskstore)((REAL *)p, NAME(lane_mask)(n), x); }
+
+#else /* 16-byte vectors of the compiler: SSE2, NEON and others */
+#ifdef __x86_64__
+#define VREGS 16
+#else
+#define VREGS 32
+#endif
+typedef REAL vec __attribute__((vector_size(16)));
+INLINE vec vload_n(const char *p, int n) {
+    vec x = {0};
+    __builtin_memcpy(&x, p, n * sizeof(REAL));
+    return x;
+}
+INLINE void vstore_n(char *p, vec x, int n) { __builtin_memcpy(p, &x, n * sizeof(REAL)); }
+#endif
+
+#ifdef OP
+INLINE vec vload(const char *p) { return OP(loadu)((const REAL *)p); }
+INLINE void vstore(char *p, vec x) { OP(storeu)((REAL *)p, x); }
+INLINE vec vset1(const char *p) { return OP(set1)(*(const REAL *)p); }
+INLINE vec vfma(vec a, vec b, vec c) { return OP(fmadd)(a, b, c); }
+/* max and min give their second operand where one is NaN or both are zero */
+INLINE vec vclamp(vec x, vec low, vec high, vec zero) { return OP(add)(OP(min)(high, OP(max)(low, x)), zero); }
+#undef OP
+#else
+INLINE vec vload(const char *p) {
+    vec x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return x;
+}
+INLINE void vstore(char *p, vec x) { __builtin_memcpy(p, &x, sizeof x); }
+INLINE vec vset1(const char *p) { return *(const REAL *)p - (vec){0}; }
+INLINE vec vfma(vec a, vec b, vec c) {
+#ifdef __FP_FAST_FMA
+    for (int i = 0; i < LANES; i++) c[i] = sizeof(REAL) == 8 ? __builtin_fma(a[i], b[i], c[i]) : __builtin_fmaf(a[i], b[i], c[i]);
+    return c;
+#else
+    return a * b + c;
+#endif
+}
+INLINE vec vclamp(vec x, vec low, vec high, vec zero) {
+    __typeof__(x < low) below = x < low, above = x > high;
+    x = (vec)((below & (__typeof__(below))low) | (~below & (__typeof__(below))x));
+    x = (vec)((above & (__typeof__(above))high) | (~above & (__typeof__(above))x));
+    return x + zero;
+}
+#endif

@@ -1,0 +1,158 @@
+"""NaN, infinities and the sign of zero behave as IEEE 754 says, in every lane and every tail.
+
+Reference: the rules themselves; tolerance: none. Sizes cover whole tiles, tails and single pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support import convolve, integers
+
+from pwconv import conv1x1
+
+PIXELS = (1, 7, 16, 33, 50, 97)
+CLAMPS = (None, "relu", "relu6", (0.0, None), (None, 1.0), (-1.0, 1.0))
+NAN, INF = np.nan, np.inf
+
+
+def ones(c_out, c_in, pixels, dtype):
+    return np.ones((c_in, 1, pixels), dtype), np.ones((c_out, c_in), dtype)
+
+
+@pytest.mark.parametrize("activation", CLAMPS)
+def test_nan_of_one_pixel_reaches_that_pixel_alone(isa, layout, dtype, activation):
+    for pixels in PIXELS:
+        x, weight = ones(19, 5, pixels, dtype)
+        clean = convolve(x, weight, activation=activation, layout=layout)
+        for place in range(pixels):
+            x[place % 5, 0, place] = NAN
+            y = convolve(x, weight, activation=activation, layout=layout)
+            x[place % 5, 0, place] = 1
+            assert np.isnan(y[..., place]).all(), (pixels, place)
+            assert np.array_equal(np.delete(y, place, -1), np.delete(clean, place, -1)), (pixels, place)
+
+
+@pytest.mark.parametrize("activation", CLAMPS)
+def test_nan_of_one_weight_reaches_that_channel_alone(isa, layout, dtype, activation):
+    for c_out in PIXELS:
+        x, weight = ones(c_out, 3, 19, dtype)
+        clean = convolve(x, weight, activation=activation, layout=layout)
+        for place in range(c_out):
+            weight[place, place % 3] = NAN
+            y = convolve(x, weight, activation=activation, layout=layout)
+            weight[place, place % 3] = 1
+            assert np.isnan(y[place]).all(), (c_out, place)
+            assert np.array_equal(np.delete(y, place, 0), np.delete(clean, place, 0)), (c_out, place)
+
+
+@pytest.mark.parametrize("activation", CLAMPS)
+@pytest.mark.parametrize("source", ("bias", "residual"))
+def test_nan_of_bias_and_residual(isa, layout, dtype, activation, source):
+    for pixels in PIXELS:
+        x, weight = ones(5, 3, pixels, dtype)
+        bias, residual = np.zeros(5, dtype), np.zeros((5, 1, pixels), dtype)
+        hit = (2,) if source == "bias" else (2, 0, pixels - 1)
+        (bias if source == "bias" else residual)[hit] = NAN
+        y = convolve(x, weight, bias, residual=residual, activation=activation, layout=layout)
+        expected = np.zeros(y.shape, bool)
+        expected[hit] = True
+        assert np.array_equal(np.isnan(y), expected)
+
+
+@pytest.mark.parametrize("activation", (None, "relu"))
+@pytest.mark.parametrize("depth", (1, 2, 9, 300))
+def test_zero_times_infinity_is_nan(isa, layout, dtype, activation, depth):
+    """No term is skipped, whichever factor is the zero: whole zero weights, zero images, single zeros."""
+    for zero_weight in (True, False):
+        for place in {0, depth // 2, depth - 1}:
+            x, weight = ones(17, depth, 33, dtype)
+            (weight if zero_weight else x)[...] = 0
+            if zero_weight:
+                x[place, 0, 20] = INF
+            else:
+                weight[11, place] = -INF
+            y = convolve(x, weight, activation=activation, layout=layout)
+            hit = np.isnan(y)
+            assert hit[:, 0, 20].all() if zero_weight else hit[11].all()
+            assert hit.sum() == (17 if zero_weight else 33)
+
+
+def test_infinities_of_both_signs_meet_in_nan(isa, layout, dtype):
+    x, weight = ones(5, 2, 33, dtype)
+    x[0], x[1, 0, 7] = INF, -INF
+    y = convolve(x, weight, activation="relu", layout=layout)
+    assert np.isnan(y[..., 7]).all()
+    assert np.isposinf(np.delete(y, 7, -1)).all()
+
+
+@pytest.mark.parametrize(
+    "activation, top, bottom",
+    (
+        (None, INF, -INF),
+        ("relu", INF, 0),
+        ("relu6", 6, 0),
+        ((-2, None), INF, -2),
+        ((None, 3), 3, -INF),
+    ),
+)
+def test_activation_bounds_infinities(isa, layout, dtype, activation, top, bottom):
+    for pixels in PIXELS:
+        x, weight = ones(6, 1, pixels, dtype)
+        x[...], weight[3:] = INF, -1
+        y = convolve(x, weight, activation=activation, layout=layout)
+        assert (y[:3] == top).all() and (y[3:] == bottom).all()
+
+
+@pytest.mark.parametrize("activation", ("relu", "relu6", (0, None), (0, 1)))
+def test_relu_of_minus_zero_is_plus_zero(isa, layout, dtype, activation):
+    for pixels in PIXELS:
+        for c_out in (1, 19, 50):
+            x, weight = ones(c_out, 3, pixels, dtype)
+            x[...] = -0.0
+            minus = np.full(c_out, -0.0, dtype)
+            assert np.signbit(convolve(x, weight, minus, layout=layout)).all()
+            assert not np.signbit(convolve(x, weight, minus, activation=activation, layout=layout)).any()
+            assert not np.signbit(convolve(-x, -weight, minus, activation=activation, layout=layout)).any()
+            residual = np.full((c_out, 1, pixels), -0.0, dtype)
+            y = convolve(x, weight, minus, residual=residual, activation=activation, layout=layout)
+            assert not np.signbit(y).any()
+
+
+def test_subnormals_are_kept(isa, layout, dtype):
+    """Nothing is flushed to zero, neither on the way in nor on the way out."""
+    tiny = np.finfo(dtype).smallest_subnormal
+    for pixels in PIXELS:
+        x, weight = ones(19, 1, pixels, dtype)
+        x[...] = tiny
+        assert (convolve(x, weight, layout=layout) == tiny).all()
+        assert (convolve(x, weight * 3, activation="relu", layout=layout) == 3 * tiny).all()
+        x[...] = np.finfo(dtype).tiny
+        assert (convolve(x, weight / 2, layout=layout) == np.finfo(dtype).tiny / 2).all()
+
+
+def test_garbage_around_the_arrays_never_leaks(isa, layout, dtype, rng):
+    """NaN next to every operand, within the same allocation: the padding of a tail must not let it in."""
+    for c_in, c_out, pixels in ((1, 1, 1), (3, 3, 7), (17, 33, 19), (50, 5, 97)):
+        big = [
+            np.full(np.prod(shape) + 256, NAN, dtype)
+            for shape in ((c_in, pixels), (c_out, c_in), (c_out,), (c_out, pixels), (c_out, pixels))
+        ]
+        x, weight, bias, residual, out = (
+            store[128:-128].reshape(shape)
+            for store, shape in zip(
+                big,
+                (
+                    (c_in, 1, pixels) if layout == "NCHW" else (1, pixels, c_in),
+                    (c_out, c_in),
+                    (c_out,),
+                    *[(c_out, 1, pixels) if layout == "NCHW" else (1, pixels, c_out)] * 2,
+                ),
+                strict=True,
+            )
+        )
+        for operand in (x, weight, bias, residual):
+            operand[...] = integers(rng, operand.shape, dtype, 9)
+        conv1x1(x, weight, bias, residual=residual, layout=layout, out=out)
+        assert np.isfinite(out).all()
+        assert np.isnan(big[-1][:128]).all() and np.isnan(big[-1][-128:]).all()

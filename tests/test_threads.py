@@ -1,0 +1,185 @@
+"""How many threads a call uses, and who decides.
+
+Reference: the rule default = min(OpenMP's maximum, CPUs of the process, quota of the control group rounded
+up), with OMP_NUM_THREADS before the quota and `num_threads=` before all; tolerance: none.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+import pytest
+from support import run_python, try_python
+
+import pwconv
+from pwconv import _threads, conv1x1
+
+FREE = {"OMP_NUM_THREADS": None, "OMP_THREAD_LIMIT": None, "PWCONV_ISA": None}
+
+
+@pytest.fixture
+def keep_threads():
+    before = pwconv.get_num_threads()
+    yield before
+    pwconv.set_num_threads(before)
+
+
+def test_set_and_get(keep_threads):
+    for n in (1, 2, 5, np.int64(3)):
+        pwconv.set_num_threads(n)
+        assert pwconv.get_num_threads() == n
+        assert type(pwconv.get_num_threads()) is int
+
+
+@pytest.mark.parametrize(
+    "bad, exception",
+    (
+        (0, ValueError),
+        (-1, ValueError),
+        (-(2**70), ValueError),
+        (1.5, TypeError),
+        ("2", TypeError),
+    ),
+)
+def test_bad_numbers_change_nothing(keep_threads, bad, exception):
+    with pytest.raises(exception, match=r"threads|\bn\b"):
+        pwconv.set_num_threads(bad)
+    assert pwconv.get_num_threads() == keep_threads
+    with pytest.raises(exception, match="num_threads"):
+        conv1x1(np.ones((1, 1, 1)), np.ones((1, 1)), num_threads=bad)
+
+
+def test_more_threads_than_work(isa, layout):
+    x = np.ones((2, 2, 2))
+    for n in (1, 2, 64, 1000):
+        assert (conv1x1(x, np.ones((2, 2)), layout=layout, num_threads=n) == 2).all()
+
+
+def default_threads(quota=None, env=None, cpus=None):
+    """The default in a new process with a made-up quota, on the first `cpus` CPUs that this one may use."""
+    return int(
+        run_python(
+            f"""
+        import os
+        if {cpus} is not None:
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{cpus}])
+        from pwconv import _threads
+        _threads.cgroup_quota = lambda *_: {quota}
+        import pwconv
+        print(pwconv.get_num_threads())
+    """,
+            env=FREE | (env or {}),
+        )
+    )
+
+
+CPUS = len(os.sched_getaffinity(0))
+
+
+def test_default_is_the_cpus_of_the_process():
+    quota = _threads.cgroup_quota()
+    assert default_threads() == CPUS
+    text = run_python("import pwconv; print(pwconv.get_num_threads())", env=FREE)
+    assert int(text) == min(CPUS, CPUS if quota is None else math.ceil(quota))
+
+
+def test_affinity_lowers_the_default():
+    assert default_threads(cpus=1) == 1
+
+
+@pytest.mark.parametrize("quota, threads", ((0.1, 1), (1.0, 1), (1.2, min(2, CPUS)), (100.0, CPUS)))
+def test_quota_lowers_the_default_and_is_rounded_up(quota, threads):
+    assert default_threads(quota) == threads
+
+
+def test_omp_num_threads_lowers_the_default():
+    assert default_threads(env={"OMP_NUM_THREADS": "1"}) == 1
+
+
+@pytest.mark.skipif(CPUS < 2, reason="one CPU: no room above the quota")
+def test_omp_num_threads_comes_before_the_quota():
+    assert default_threads(1.0, env={"OMP_NUM_THREADS": "2"}) == 2
+
+
+def test_omp_thread_limit_is_kept():
+    assert default_threads(env={"OMP_THREAD_LIMIT": "1"}) == 1
+
+
+TASKS = """
+    import os
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    import numpy as np
+    import pwconv
+    def tasks():
+        return len(os.listdir("/proc/self/task"))
+    x, weight = np.ones((4, 128, 56, 56), "f4"), np.ones((64, 128), "f4")
+    before = tasks()
+"""
+
+
+@pytest.mark.parametrize(
+    "how",
+    (
+        "pwconv.conv1x1(x, weight, num_threads=1)",
+        "pwconv.set_num_threads(1); pwconv.conv1x1(x, weight)",
+        "pwconv.Conv1x1(weight)(x, num_threads=1)",
+    ),
+)
+def test_one_thread_adds_none(isa, how):
+    code = f"{TASKS}\n    {how}\n    assert tasks() == before, (before, tasks())"
+    run_python(code, env=FREE | {"PWCONV_ISA": isa})
+
+
+def test_import_starts_no_thread():
+    run_python(f"{TASKS}\n    assert before == 1, before", env=FREE)
+
+
+@pytest.mark.parametrize("threads", (2, 3))
+def test_large_calls_use_the_threads_they_are_given(isa, threads):
+    run_python(
+        f"""{TASKS}
+    pwconv.conv1x1(x, weight, num_threads={threads})
+    assert tasks() == before + {threads} - 1, (before, tasks())
+    """,
+        env=FREE | {"PWCONV_ISA": isa},
+    )
+
+
+def test_small_calls_stay_serial():
+    run_python(
+        f"""{TASKS}
+    for _ in range(100):
+        pwconv.conv1x1(x[0, :32, :6, :6], weight[:32, :32])
+    assert tasks() == before, (before, tasks())
+    """,
+        env=FREE,
+    )
+
+
+def test_no_thread_to_be_had():
+    """A process that may start no thread still computes, with the same bits."""
+    code = """
+        import os, resource, sys
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        import numpy as np
+        from pwconv import conv1x1
+        x = np.random.default_rng(0).standard_normal((4, 128, 56, 56)).astype("f4")
+        weight = np.random.default_rng(1).standard_normal((64, 128)).astype("f4")
+        expected = conv1x1(x, weight, num_threads=1)
+        if os.getuid() == 0:
+            os.setgid(65534), os.setuid(65534)
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        import threading
+        try:
+            threading.Thread(target=int).start()
+        except RuntimeError:
+            print("limited")
+        assert (conv1x1(x, weight, num_threads=2) == expected).all()
+        print("right")
+    """
+    done = try_python(code, env=FREE)
+    if "limited" not in done.stdout:
+        pytest.skip("the limit on processes does not hold here")
+    assert done.returncode == 0 and "right" in done.stdout, done.stderr

@@ -134,7 +134,8 @@ def read_picture(path: Path) -> Picture:
         pixels = pixels[0]
     if pixels.ndim != 3 or pixels.shape[-1] not in (3, 4):
         raise DemoError(f"{path}: expected colour, shape (H, W, 3); it has shape {pixels.shape}")
-    notes.insert(0, str(pixels.dtype))
+    colours = pixels[..., :3]
+    notes.insert(0, f"{pixels.dtype}, values from {colours.min():g} to {colours.max():g}")
     return Picture(_crop(_flatten(_unit(pixels, path), notes), notes), str(path), tuple(notes))
 
 
@@ -160,7 +161,7 @@ def _read(iio: ModuleType, path: Path) -> tuple[Image, list[str]]:
     if count > 1:
         notes.append(f"the first of {count} frames")
     if _is_png_of_16_bits(path):
-        notes.append("16 bits a channel in the file, of which Pillow reads the upper 8")
+        notes.append("16 bits a channel in the file, of which Pillow reads 8")
     return np.asarray(pixels), notes
 
 
@@ -206,15 +207,15 @@ def _crop(rgb: Image, notes: list[str]) -> Image:
 def _default_picture() -> Picture:
     # scikit-image carries this picture in its wheel, so nothing is downloaded.
     pixels = _extra("skimage.data").immunohistochemistry()
-    return Picture(pixels / 255.0, "skimage.data.immunohistochemistry()", (str(pixels.dtype),))
+    return Picture(pixels / 255.0, "skimage.data.immunohistochemistry()", ())
 
 
 def _compare(rgb: Image, color: ModuleType) -> Image:
     """Print the differences from scikit-image and return the stains in float32."""
     expected = color.separate_stains(rgb, color.hed_from_rgb)
-    print(f"\nLargest difference from skimage.color.separate_stains (its largest value: {expected.max():.2f})")
+    print(f"\nLargest difference from skimage.color.separate_stains, whose values reach {expected.max():.2f}")
     for dtype, limit in TOLERANCE.items():
-        stains = _mixer(color, dtype)(optical_density(rgb.astype(dtype)))
+        stains: Image = _mixer(color, dtype)(optical_density(rgb.astype(dtype)))
         worst = float(np.abs(stains - expected).max())
         print(f"  {dtype}   {worst:.1e}")
         if not worst <= limit:
@@ -229,10 +230,10 @@ def _mixer(color: ModuleType, dtype: str) -> pwconv.Conv1x1:
 def _race(rgb: Image, color: ModuleType) -> None:
     """Print the time of the mixing beside that of other ways, in float64 and in float32."""
     columns, rounds = zip(*(_time(_ways(rgb.astype(dtype), color)) for dtype in TOLERANCE), strict=True)
-    print(f"\nTime of the mixing, medians of {' and '.join(map(str, rounds))} interleaved rounds, × that of pwconv")
-    print(" " * 40 + "".join(f"{dtype:>12}{'':9}" for dtype in TOLERANCE))
+    print(f"\nTime of the mixing, median of {min(rounds)} or more interleaved rounds, × that of pwconv")
+    print(" " * 40 + (" " * 9).join(f"{dtype:>12}" for dtype in TOLERANCE))
     for name in columns[0]:
-        cells = (f"{column[name] * 1e3:9.2f} ms{column[name] / column['pwconv.Conv1x1']:7.1f} ×" for column in columns)
+        cells = (f"{way[name] * 1e3:9.3f} ms{way[name] / way['pwconv.Conv1x1']:7.1f} ×" for way in columns)
         print(f"  {name:<38}{''.join(cells)}")
     print("  * the whole of it: the logarithm is included, and the mixing is always in float64")
 
@@ -275,8 +276,8 @@ def _show_progress(done: int, total: int, slow: bool) -> None:
     """A line on the terminal, if the work is slow and there is one."""
     if not (slow and done <= total and sys.stderr.isatty()):
         return
-    bar = "#" * done + "." * (total - done)
-    print(f"\r  timing [{bar}] {done}/{total}", end="\r\033[K" if done == total else "", file=sys.stderr, flush=True)
+    bar = f"\r  timing [{'#' * done}{'.' * (total - done)}]"
+    print("\r\033[K" if done == total else bar, end="", file=sys.stderr, flush=True)
 
 
 def _draw(rgb: Image, stains: Image, titles: list[str], output: Path, color: ModuleType) -> None:
@@ -298,7 +299,8 @@ def _draw(rgb: Image, stains: Image, titles: list[str], output: Path, color: Mod
 def _titles(stains: Image) -> list[str]:
     """The name of each stain and its part in the sum of all amounts, 0 for each in a white picture."""
     amounts = stains.sum(axis=(0, 1), dtype=np.float64)
-    return [f"{n} ({part:.0%} of the stain)" for n, part in zip(STAINS, amounts / (amounts.sum() or 1), strict=True)]
+    parts = amounts / (amounts.sum() or 1)
+    return [f"{name} ({part:.0%} of the stain)" for name, part in zip(STAINS, parts, strict=True)]
 
 
 def _figure(panels: dict[str, Image]) -> Any:

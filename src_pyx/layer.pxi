@@ -72,8 +72,10 @@ cdef inline bint looks_like(const View *view, cnp.ndarray array) noexcept:
             and memcmp(cnp.PyArray_STRIDES(array), view.strides, axes * sizeof(Py_ssize_t)) == 0)
 
 
-cdef inline bint apart(const View *a, const char *a_data, const View *b, const char *b_data) noexcept:
-    return a_data + a.high <= b_data + b.low or b_data + b.high <= a_data + a.low
+cdef inline bint apart(const View *a_view, cnp.ndarray a, const View *b_view, cnp.ndarray b) noexcept:
+    cdef char *a_data = cnp.PyArray_BYTES(a)
+    cdef char *b_data = cnp.PyArray_BYTES(b)
+    return a_data + a_view.high <= b_data + b_view.low or b_data + b_view.high <= a_data + a_view.low
 
 
 @cython.final

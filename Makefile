@@ -1,0 +1,66 @@
+# Sets up what a command needs, in .venv, and runs it. `make help` lists the commands.
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
+SOURCES := pyproject.toml setup.py $(wildcard pwconv/*.py pwconv/*.pyi) $(filter-out %.md,$(wildcard src_pyx/*))
+
+# The package that runs is the one installed in .venv. Python finds the folder it is started from first, and
+# pwconv/ here has no compiled core, so Python is started from another folder.
+ELSEWHERE := cd $(VENV) &&
+
+.PHONY: help demo test lint clean
+
+help:
+	@echo 'make demo [IMAGE=file]  separate the stains of a picture, write pwconv-demo.png'
+	@echo 'make test [ARGS=...]    run the tests; ARGS go to pytest'
+	@echo 'make lint               ruff, cython-lint, mypy, stubtest'
+	@echo 'make clean              remove what was built, and .venv'
+
+demo: $(VENV)/extra-demo
+	@set -e; picture=$(if $(IMAGE),"$$(realpath -- "$(IMAGE)")"); \
+	$(ELSEWHERE) bin/python -m pwconv demo $${picture:+"$$picture"} --output "$(CURDIR)/pwconv-demo.png"
+
+test: $(VENV)/extra-test
+	@cd tests && ../$(VENV)/bin/python -m pytest . $(ARGS) \
+		--cov=pwconv --cov-config=../pyproject.toml --cov-report=term --cov-fail-under=95
+
+lint: $(VENV)/extra-lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint src_pyx
+	$(VENV)/bin/mypy --strict pwconv
+	$(ELSEWHERE) bin/python -m mypy.stubtest pwconv._core
+
+clean:
+	rm -rf $(VENV) build *.egg-info .coverage tests/.coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find pwconv src_pyx tests -name __pycache__ -exec rm -rf {} +
+
+$(VENV)/extra-%: $(VENV)/installed
+	@echo 'Installing what make $* needs'
+	@$(PIP) install 'pwconv[$*]'
+	@touch $@
+
+$(VENV)/installed: $(SOURCES) | $(VENV)/bin/pip
+	@echo 'Building and installing pwconv'
+	@$(PIP) install .
+	@touch $@
+
+# Debian keeps ensurepip and Python's headers in packages of their own.
+MISSING = $(shell command -v $${CC:-gcc} >/dev/null || echo gcc; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv; \
+	$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
+	|| echo python3-dev)
+
+$(VENV)/bin/pip:
+	@missing='$(MISSING)'; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing $$missing"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+		else \
+			echo "Missing: $$missing. On Debian: sudo apt-get install $$missing" >&2; exit 1; \
+		fi; \
+	fi
+	@echo 'Making $(VENV)'
+	@$(PYTHON) -m venv --clear $(VENV)

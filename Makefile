@@ -9,11 +9,13 @@ SOURCES := pyproject.toml setup.py $(wildcard pwconv/*.py pwconv/*.pyi) $(filter
 # pwconv/ here has no compiled core, so Python is started from another folder.
 ELSEWHERE := cd $(VENV) &&
 
+COVERAGE := --cov=pwconv --cov-config=../pyproject.toml --cov-report=term --cov-fail-under=95
+
 .PHONY: help demo test lint clean
 
 help:
 	@echo 'make demo [IMAGE=file]  separate the stains of a picture, write pwconv-demo.png'
-	@echo 'make test [ARGS=...]    run the tests; ARGS go to pytest'
+	@echo 'make test [ARGS=...]    run the tests, with coverage; or pytest with ARGS'
 	@echo 'make lint               ruff, cython-lint, mypy, stubtest'
 	@echo 'make clean              remove what was built, and .venv'
 
@@ -22,18 +24,18 @@ demo: $(VENV)/extra-demo
 	$(ELSEWHERE) bin/python -m pwconv demo $${picture:+"$$picture"} --output "$(CURDIR)/pwconv-demo.png"
 
 test: $(VENV)/extra-test
-	@cd tests && ../$(VENV)/bin/python -m pytest . $(ARGS) \
-		--cov=pwconv --cov-config=../pyproject.toml --cov-report=term --cov-fail-under=95
+	@cd tests && ../$(VENV)/bin/python -m pytest $(or $(ARGS),$(COVERAGE))
 
 lint: $(VENV)/extra-lint
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check --extend-exclude build .
+	$(VENV)/bin/ruff format --check --extend-exclude build .
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint src_pyx
 	$(VENV)/bin/mypy --strict pwconv
 	$(ELSEWHERE) bin/python -m mypy.stubtest pwconv._core
 
 clean:
-	rm -rf $(VENV) build *.egg-info .coverage tests/.coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf tests/.coverage tests/.hypothesis tests/.pytest_cache
 	find pwconv src_pyx tests -name __pycache__ -exec rm -rf {} +
 
 $(VENV)/extra-%: $(VENV)/installed

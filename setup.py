@@ -61,7 +61,10 @@ class BuildByIsa(build_ext):
 
 core = Extension(
     "pwconv._core",
-    [str(SOURCES / name) for name in ("_core.pyx", "cpu.c", "convert.c", *(f"{stem}.c" for stem in ISA_FLAGS))],
+    [
+        str(SOURCES / name)
+        for name in ("_core.pyx", "cpu.c", "convert.c", "threads.c", *(f"{stem}.c" for stem in ISA_FLAGS))
+    ],
     include_dirs=[str(SOURCES), numpy.get_include()],
     depends=[str(path) for path in sorted(SOURCES.iterdir()) if path.suffix in (".h", ".pxi")],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],

@@ -23,7 +23,9 @@ def as_array(name: str, value: Any) -> Array:
         )
     masked = sys.modules.get("numpy.ma")
     if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
-        raise TypeError(f"{name} has masked values, for which no sum is defined: fill them first, as with {name}.filled(0)")
+        raise TypeError(
+            f"{name} has masked values, for which no sum is defined: fill them first, as with {name}.filled(0)"
+        )
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -56,7 +58,9 @@ def as_weight(value: Any) -> Array:
     hint = ""
     if weight.ndim == 4 and weight.shape[:2] == (1, 1):
         hint = "; this looks like TensorFlow's (1, 1, C_in, C_out): pass w[0, 0].T"
-    raise ValueError(f"weight must have shape (C_out, C_in/groups) or (C_out, C_in/groups, 1, 1), got {weight.shape}{hint}")
+    raise ValueError(
+        f"weight must have shape (C_out, C_in/groups) or (C_out, C_in/groups, 1, 1), got {weight.shape}{hint}"
+    )
 
 
 def positive(name: str, value: SupportsIndex) -> int:
@@ -134,7 +138,7 @@ def check_apart(out: Array, **inputs: Array | None) -> None:
 
 def _share_memory(a: Array, b: Array) -> bool:
     try:
-        return np.shares_memory(a, b, max_work=100_000)
+        return np.shares_memory(a, b, max_work=100_000)  # type: ignore[arg-type]  # NumPy's stub lists two of its values
     except np.exceptions.TooHardError:
         return True  # to decide it would take longer than to copy
 

@@ -32,6 +32,7 @@ STAINS = ("Hematoxylin", "Eosin", "DAB")
 TOLERANCE = {"float64": 1e-13, "float32": 1e-5}
 # Above this a picture is cut. The check needs some 150 bytes a pixel, in double precision.
 MAX_SIDE = 4096
+BASE = "pwconv.Conv1x1, 1 thread"
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 Image = NDArray[Any]
@@ -72,7 +73,7 @@ def run(image: Path | None, output: Path) -> None:
     _check_output(image, output)
     picture = read_picture(image) if image else _default_picture()
     height, width, _ = picture.rgb.shape
-    print(f"Stain separation with pwconv {pwconv.__version__}, threads: {pwconv.get_num_threads()}")
+    print(f"Stain separation with pwconv {pwconv.__version__}")
     print(f"  picture   {picture.name}, {width}×{height} pixels")
     for note in picture.notes:
         print(f"            {note}")
@@ -123,10 +124,11 @@ def read_picture(path: Path) -> Picture:
     iio = _extra("imageio.v3")
     try:
         pixels, notes = _read(iio, path)
-    except DemoError:
+    except (DemoError, MemoryError):
         raise
     except Exception as error:  # each of imageio's plugins fails in its own way
-        raise DemoError(f"{path}: imageio cannot read it: {str(error).splitlines()[0]}") from error
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DemoError(f"{path}: imageio cannot read it: {reason}") from error
 
     while pixels.ndim > 3:
         if len(pixels) > 1:
@@ -136,7 +138,8 @@ def read_picture(path: Path) -> Picture:
         raise DemoError(f"{path}: expected colour, shape (H, W, 3); it has shape {pixels.shape}")
     colours = pixels[..., :3]
     notes.insert(0, f"{pixels.dtype}, values from {colours.min():g} to {colours.max():g}")
-    return Picture(_crop(_flatten(_unit(pixels, path), notes), notes), str(path), tuple(notes))
+    rgb = _flatten(_unit(_crop(pixels, notes), path), notes)
+    return Picture(rgb, str(path), tuple(notes))
 
 
 def _read(iio: ModuleType, path: Path) -> tuple[Image, list[str]]:
@@ -194,14 +197,14 @@ def _flatten(pixels: Image, notes: list[str]) -> Image:
     return flat
 
 
-def _crop(rgb: Image, notes: list[str]) -> Image:
+def _crop(pixels: Image, notes: list[str]) -> Image:
     """The middle of a large picture."""
-    height, width, _ = rgb.shape
+    height, width, _ = pixels.shape
     if max(height, width) <= MAX_SIDE:
-        return rgb
+        return pixels
     notes.append(f"the middle of {width}×{height}")
     top, left = (max(0, size - MAX_SIDE) // 2 for size in (height, width))
-    return rgb[top : top + MAX_SIDE, left : left + MAX_SIDE]
+    return pixels[top : top + MAX_SIDE, left : left + MAX_SIDE]
 
 
 def _default_picture() -> Picture:
@@ -230,10 +233,10 @@ def _mixer(color: ModuleType, dtype: str) -> pwconv.Conv1x1:
 def _race(rgb: Image, color: ModuleType) -> None:
     """Print the time of the mixing beside that of other ways, in float64 and in float32."""
     columns, rounds = zip(*(_time(_ways(rgb.astype(dtype), color)) for dtype in TOLERANCE), strict=True)
-    print(f"\nTime of the mixing, median of {min(rounds)} or more interleaved rounds, × that of pwconv")
+    print(f"\nTime of the mixing, median of at least {min(rounds)} interleaved rounds, × that of the first line")
     print(" " * 40 + (" " * 9).join(f"{dtype:>12}" for dtype in TOLERANCE))
     for name in columns[0]:
-        cells = (f"{way[name] * 1e3:9.3f} ms{way[name] / way['pwconv.Conv1x1']:7.1f} ×" for way in columns)
+        cells = (f"{way[name] * 1e3:9.3f} ms{way[name] / way[BASE]:7.1f} ×" for way in columns)
         print(f"  {name:<38}{''.join(cells)}")
     print("  * the whole of it: the logarithm is included, and the mixing is always in float64")
 
@@ -242,8 +245,11 @@ def _ways(rgb: Image, color: ModuleType) -> dict[str, Way]:
     x = optical_density(rgb)
     mix = _mixer(color, x.dtype.name)
     weight = color.hed_from_rgb.T.astype(x.dtype)
+    threads = pwconv.get_num_threads()
+    by_threads = {} if threads == 1 else {f"pwconv.Conv1x1, {threads} threads": lambda: mix(x)}
     return {
-        "pwconv.Conv1x1": lambda: mix(x),
+        BASE: lambda: mix(x, num_threads=1),
+        **by_threads,
         "skimage.color.separate_stains *": lambda: color.separate_stains(rgb, color.hed_from_rgb),
         "np.einsum('hwk,ok->hwo', x, W), ReLU": lambda: _relu(np.einsum("hwk,ok->hwo", x, weight)),
         "x @ W.T, ReLU": lambda: _relu(x @ weight.T),

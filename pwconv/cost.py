@@ -130,9 +130,7 @@ def cost(
     if len(shape) < 3:
         raise ValueError(f"x_shape is {shape}; expected at least 3 axes: {_axes(layout)}")
     if len(weights) not in (2, 4):
-        raise ValueError(
-            f"weight_shape is {weights}; expected (C_out, C_in/groups) or (C_out, C_in/groups, k_h, k_w)"
-        )
+        raise ValueError(f"weight_shape is {weights}; expected (C_out, C_in/groups) or (C_out, C_in/groups, k_h, k_w)")
 
     *batch, c_in, height, width = shape if layout == "NCHW" else (*shape[:-3], shape[-1], *shape[-3:-1])
     c_out, depth = weights[:2]

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-# cython: freethreading_compatible=True
+# cython: freethreading_compatible=True, auto_pickle=False, autotestdict=False
 """The compiled core: packed weights, the plan of a call, the loops over blocks.
 
 Arrays that arrive here are already checked, but for one comparison: a call whose arrays are laid out as in the call
@@ -50,12 +50,13 @@ cdef extern from "isa.h" nogil:
     copy_kernel converter(char kind, int size, int swapped, int to_double)
 
 cdef extern from "threads.h" nogil:
-    int omp_get_max_threads()
+    const int OPENMP_VERSION
     int omp_get_thread_num()
     int omp_get_num_threads()
-    int omp_in_parallel()
-    int openmp_version_c "openmp_version"()
-    int affinity_c "affinity"()
+    int init_threads()
+    int openmp_limit()
+    int affinity()
+    int obtainable_threads(int wanted)
     unsigned get_float_mode()
     void set_float_mode(unsigned mode)
 
@@ -77,3 +78,5 @@ include "loops.pxi"
 include "layer.pxi"
 
 cnp.import_array()
+if init_threads():
+    raise MemoryError("cannot register the handlers that keep OpenMP working after a fork")

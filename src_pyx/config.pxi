@@ -17,7 +17,7 @@ def flags():
 
 def openmp_version():
     """The date of the OpenMP specification that the build follows, as yyyymm; 0 for a build without OpenMP."""
-    return openmp_version_c()
+    return OPENMP_VERSION
 
 
 def known_isas():

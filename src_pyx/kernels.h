@@ -4,6 +4,9 @@
 #endif
 #include "isa.h"
 
+#define PASTE3(a, b, c) a##_##b##_##c
+#define PASTE(a, b, c) PASTE3(a, b, c)
+
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")
 #else
@@ -17,8 +20,8 @@
 #define REAL_IS_DOUBLE
 #include "real.h"
 
-#define PASTE(a, b) a##b
-#define RECORD(isa) PASTE(isa_, isa)
+#define ISA_RECORD(isa) isa_##isa
+#define RECORD(isa) ISA_RECORD(isa)
 #define TEXT(x) #x
 #define QUOTE(x) TEXT(x)
 const struct isa RECORD(ISA) = {
@@ -28,5 +31,5 @@ const struct isa RECORD(ISA) = {
 #endif
     .panel_vectors = 2,
     .strip_vectors = 3,
-    .real = {&kernels_f32, &kernels_f64},
+    .real = {&PASTE(kernels, ISA, f32), &PASTE(kernels, ISA, f64)},
 };

@@ -26,8 +26,8 @@ cdef int default_threads_c() noexcept nogil:
     cdef int threads, allowed
     if thread_limit:
         return thread_limit
-    threads = omp_get_max_threads()
-    allowed = affinity_c()
+    threads = openmp_limit()
+    allowed = affinity()
     if allowed and allowed < threads:
         threads = allowed
     if quota and quota < threads:
@@ -85,6 +85,7 @@ cdef class Geometry:
     cdef Plan plan
     cdef tuple dtypes                    # keeps alive what the views' dtypes point to
     cdef int typenum
+    cdef bint out_is_plain               # laid out as a result that is allocated here
     cdef int asked                       # threads that the caller asked for; 0: left to the default
     cdef int planned                     # threads that the plan is made for
     cdef double work                     # multiply-adds, or what moving the elements costs if that is more
@@ -234,16 +235,17 @@ cdef bint is_known(Geometry known, x, residual, out, num_threads) noexcept:
     """Whether a call with these arguments is one that was checked before, but for the addresses."""
     if type(x) is not cnp.ndarray or not looks_like(&known.x, x):
         return False
-    if num_threads is not None and not (type(num_threads) is int and num_threads == known.asked):
-        return False
-    if num_threads is None and known.asked:
+    if num_threads is None:
+        if known.asked:
+            return False
+    elif not known.asked or type(num_threads) is not int or num_threads != known.asked:
         return False
     if (residual is not None) != known.plan.has_residual:
         return False
     if residual is not None and not (type(residual) is cnp.ndarray and looks_like(&known.residual, residual)):
         return False
     if out is None:
-        return True
+        return known.out_is_plain
     if type(out) is not cnp.ndarray or not looks_like(&known.out, out):
         return False
     return apart(&known.out, out, &known.x, x) and (
@@ -275,13 +277,13 @@ cdef void operand(Operand *op, Layer layer, cnp.ndarray array, Py_ssize_t channe
 
 
 cdef int threads_for(Geometry geometry) noexcept nogil:
-    """Threads worth starting: none inside a parallel region of the caller's."""
+    """Threads that are worth starting and can be had."""
     cdef double most = 1 + geometry.work / SERIAL_WORK
     cdef int threads
-    if most < 2 or omp_in_parallel():
+    if most < 2:
         return 1
     threads = geometry.asked if geometry.asked else default_threads_c()
-    return <int> min(<double> threads, most)
+    return obtainable_threads(<int> min(<double> threads, most))
 
 
 cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.ndarray out, num_threads):
@@ -294,6 +296,7 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
     g.asked = 0 if num_threads is None else num_threads
     look(&g.x, x)
     look(&g.out, out)
+    g.out_is_plain = cnp.PyArray_IS_C_CONTIGUOUS(out) and cnp.PyArray_ISALIGNED(out)
     p.kernels = layer.kernels
     p.unit = layer.unit
     p.groups = layer.groups

@@ -125,7 +125,8 @@ cdef inline Near in_scratch(const Plan *p, char *scratch, Py_ssize_t row, bint b
     return near
 
 
-cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel, Py_ssize_t depth, const char **end) noexcept nogil:
+cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel, Py_ssize_t depth,
+                 const char **end) noexcept nogil:
     """Where the tiles read x; packs what they can't read in place. `end`: as in channel_rows."""
     cdef char *far = block.x + channel * p.x.channel
     cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(block.count, lanes), tail = 0, k

@@ -1,4 +1,4 @@
-/* What the loops ask of the process: OpenMP's limits, the processors allowed, the floating-point mode of a thread. */
+/* What the loops ask of the process: how many threads there may be, and the floating-point mode of one. */
 #ifndef PWCONV_THREADS_H
 #define PWCONV_THREADS_H
 #ifndef _GNU_SOURCE
@@ -9,29 +9,22 @@
 
 #ifdef _OPENMP
 #include <omp.h>
+#define OPENMP_VERSION _OPENMP
 #else
-static inline int omp_get_max_threads(void) { return 1; }
+#define OPENMP_VERSION 0
 static inline int omp_get_thread_num(void) { return 0; }
 static inline int omp_get_num_threads(void) { return 1; }
-static inline int omp_in_parallel(void) { return 0; }
 #endif
 
-static inline int openmp_version(void) {
-#ifdef _OPENMP
-    return _OPENMP;
-#else
-    return 0;
-#endif
-}
+/* Once, before any other: 0 if all is well. */
+int init_threads(void);
 
-/* Processors that this process may run on; 0 where the system does not tell. */
-static inline int affinity(void) {
-#ifdef CPU_COUNT
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-#endif
-    return 0;
-}
+/* What OpenMP allows by default, and the processors that this process may run on (0 where the system does not tell). */
+int openmp_limit(void);
+int affinity(void);
+
+/* Threads that a team led by this thread can have now, at most `wanted`; one inside a parallel region. */
+int obtainable_threads(int wanted);
 
 /* Flush-to-zero and rounding are a thread's own: a worker takes the caller's for the call. */
 #ifdef __SSE__

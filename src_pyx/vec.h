@@ -13,9 +13,9 @@
 #undef NAME
 #undef VREGS
 #ifdef REAL_IS_DOUBLE
-#define NAME(x) x##_f64
+#define NAME(x) PASTE(x, ISA, f64)
 #else
-#define NAME(x) x##_f32
+#define NAME(x) PASTE(x, ISA, f32)
 #endif
 #ifndef LANES
 #define vec NAME(vec)

@@ -48,7 +48,8 @@ class Plan:
         """`values` in a view of this kind; along repeated axes the last of them wins."""
         view, _ = self.place(values.shape, values.dtype)
         view[...] = values
-        view.flags.writeable = not self.frozen
+        if self.frozen:
+            view.flags.writeable = False
         return view
 
 

@@ -174,9 +174,7 @@ def test_the_good_call_is_good(form, layout):
     assert (arguments["out"] == 6).all()
 
 
-@pytest.mark.parametrize(
-    "name", WRONG_TYPES.keys() & {"weight of objects", "bias complex", "stride fractional"}
-)
+@pytest.mark.parametrize("name", WRONG_TYPES.keys() & {"weight of objects", "bias complex", "stride fractional"})
 def test_object_complains_when_it_is_made(name):
     argument, make, pattern = WRONG_TYPES[name]
     arguments = {"weight": zeros(6, 4), argument: make("NCHW")}
@@ -247,7 +245,17 @@ def test_signatures():
     build = {"stride": 1, "groups": 1, "layout": "NCHW", "activation": None, "dtype": None}
     assert parameters(Conv1x1) == build
     assert parameters(conv1x1) == build | {"residual": None, "out": None, "num_threads": None}
-    assert parameters(Conv1x1.__call__) == {"residual": None, "out": None, "num_threads": None}
+
+
+@pytest.mark.parametrize("wrong", (((1,), {}), ((), {"stride": 1}), ((), {"outt": None}), ((), {"x": 1})))
+def test_calls_of_the_object_take_its_keywords_alone(layout, wrong):
+    arguments = good(layout)
+    layer = Conv1x1(arguments["weight"], layout=layout)
+    with pytest.raises(TypeError):
+        layer(arguments["x"], *wrong[0], **wrong[1])
+    with pytest.raises(TypeError):
+        layer()
+    assert layer(x=arguments["x"]).shape == arguments["out"].shape
 
 
 def test_public_names():

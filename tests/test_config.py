@@ -41,7 +41,5 @@ def test_reason_for_the_number_of_threads(reason, code, env):
 
 
 def test_info_command_prints_it():
-    text = run_python(
-        "import runpy, sys; sys.argv[1:] = ['info']; runpy.run_module('pwconv', run_name='__main__')"
-    )
+    text = run_python("import runpy, sys; sys.argv[1:] = ['info']; runpy.run_module('pwconv', run_name='__main__')")
     assert pwconv.__version__ in text and "OpenMP" in text

@@ -33,9 +33,14 @@ def by_hand(batch, c_in, height, width, c_out, groups, kernel, stride, itemsize)
 @pytest.mark.parametrize("layout", ("NCHW", "NHWC"))
 @pytest.mark.parametrize("kernel", ((1, 1), (3, 3), (1, 5)))
 @pytest.mark.parametrize("groups", (1, 2))
-@pytest.mark.parametrize("batch, dtype, itemsize", (
-    ((), "float32", 4), ((2,), np.float64, 8), ((3, 2), "float16", 2),
-))
+@pytest.mark.parametrize(
+    "batch, dtype, itemsize",
+    (
+        ((), "float32", 4),
+        ((2,), np.float64, 8),
+        ((3, 2), "float16", 2),
+    ),
+)
 def test_equals_the_loops(layout, kernel, groups, batch, dtype, itemsize):
     for height, width, stride in itertools.product((0, 1, 2, 7), (1, 6), ((1, 1), (2, 2), (3, 1), (4, 9))):
         shape = (*batch, 4, height, width) if layout == "NCHW" else (*batch, height, width, 4)
@@ -90,31 +95,34 @@ def test_a_cost_is_a_value():
         Cost() + 1
 
 
-@pytest.mark.parametrize("x_shape, weight_shape, options, error, words", (
-    ((4, 5), (2, 4), {}, ValueError, ("x_shape", "(4, 5)", "(..., C_in, H, W)")),
-    ((4, 5), (2, 4), {"layout": "NHWC"}, ValueError, ("x_shape", "(4, 5)", "(..., H, W, C_in)")),
-    ((4, -5, 5), (2, 4), {}, ValueError, ("x_shape", "(4, -5, 5)", "negative")),
-    ((4, 5.0, 5), (2, 4), {}, TypeError, ("x_shape", "5.0", "integer")),
-    (4, (2, 4), {}, TypeError, ("x_shape", "4", "sequence")),
-    ("455", (2, 4), {}, TypeError, ("x_shape", "'455'", "sequence")),
-    ((4, 5, 5), (2, 4, 1), {}, ValueError, ("weight_shape", "(2, 4, 1)", "(C_out, C_in/groups)")),
-    ((4, 5, 5), (2, -4), {}, ValueError, ("weight_shape", "(2, -4)", "negative")),
-    ((4, 5, 5), (2, 3), {}, ValueError, ("weight_shape", "(2, 3)", "x_shape", "(4, 5, 5)", "has 4")),
-    ((4, 5, 5), (2, 4), {"layout": "NHWC"}, ValueError, ("weight_shape", "NHWC", "has 5")),
-    ((4, 5, 5), (2, 4), {"groups": 2}, ValueError, ("weight_shape", "4 × 2 (groups)", "has 4")),
-    ((4, 5, 5), (3, 2), {"groups": 2}, ValueError, ("groups", "2", "divisor of the 3 output channels")),
-    ((4, 5, 5), (2, 4), {"groups": 0}, ValueError, ("groups", "0", "at least 1")),
-    ((4, 5, 5), (2, 4), {"groups": 1.5}, TypeError, ("groups", "1.5", "integer")),
-    ((4, 5, 5), (2, 4), {"stride": 0}, ValueError, ("stride", "0", "at least 1")),
-    ((4, 5, 5), (2, 4), {"stride": (1, -1)}, ValueError, ("stride", "-1", "at least 1")),
-    ((4, 5, 5), (2, 4), {"stride": (1, 2, 3)}, ValueError, ("stride", "(1, 2, 3)", "pair")),
-    ((4, 5, 5), (2, 4), {"stride": "2"}, ValueError, ("stride", "'2'", "pair")),
-    ((4, 5, 5), (2, 4), {"stride": 1.0}, TypeError, ("stride", "1.0", "integer")),
-    ((4, 5, 5), (2, 4, 2, 2), {}, ValueError, ("weight_shape", "(2, 4, 2, 2)", "odd")),
-    ((4, 5, 5), (2, 4, 2, 3), {}, ValueError, ("weight_shape", "(2, 4, 2, 3)", "2×3")),
-    ((4, 5, 5), (2, 4, 3, 2), {}, ValueError, ("weight_shape", "(2, 4, 3, 2)", "3×2")),
-    ((4, 5, 5), (2, 4), {"layout": "CHW"}, ValueError, ("layout", "'CHW'", "'NCHW' or 'NHWC'")),
-))
+@pytest.mark.parametrize(
+    "x_shape, weight_shape, options, error, words",
+    (
+        ((4, 5), (2, 4), {}, ValueError, ("x_shape", "(4, 5)", "(..., C_in, H, W)")),
+        ((4, 5), (2, 4), {"layout": "NHWC"}, ValueError, ("x_shape", "(4, 5)", "(..., H, W, C_in)")),
+        ((4, -5, 5), (2, 4), {}, ValueError, ("x_shape", "(4, -5, 5)", "negative")),
+        ((4, 5.0, 5), (2, 4), {}, TypeError, ("x_shape", "5.0", "integer")),
+        (4, (2, 4), {}, TypeError, ("x_shape", "4", "sequence")),
+        ("455", (2, 4), {}, TypeError, ("x_shape", "'455'", "sequence")),
+        ((4, 5, 5), (2, 4, 1), {}, ValueError, ("weight_shape", "(2, 4, 1)", "(C_out, C_in/groups)")),
+        ((4, 5, 5), (2, -4), {}, ValueError, ("weight_shape", "(2, -4)", "negative")),
+        ((4, 5, 5), (2, 3), {}, ValueError, ("weight_shape", "(2, 3)", "x_shape", "(4, 5, 5)", "has 4")),
+        ((4, 5, 5), (2, 4), {"layout": "NHWC"}, ValueError, ("weight_shape", "NHWC", "has 5")),
+        ((4, 5, 5), (2, 4), {"groups": 2}, ValueError, ("weight_shape", "4 × 2 (groups)", "has 4")),
+        ((4, 5, 5), (3, 2), {"groups": 2}, ValueError, ("groups", "2", "divisor of the 3 output channels")),
+        ((4, 5, 5), (2, 4), {"groups": 0}, ValueError, ("groups", "0", "at least 1")),
+        ((4, 5, 5), (2, 4), {"groups": 1.5}, TypeError, ("groups", "1.5", "integer")),
+        ((4, 5, 5), (2, 4), {"stride": 0}, ValueError, ("stride", "0", "at least 1")),
+        ((4, 5, 5), (2, 4), {"stride": (1, -1)}, ValueError, ("stride", "-1", "at least 1")),
+        ((4, 5, 5), (2, 4), {"stride": (1, 2, 3)}, ValueError, ("stride", "(1, 2, 3)", "pair")),
+        ((4, 5, 5), (2, 4), {"stride": "2"}, ValueError, ("stride", "'2'", "pair")),
+        ((4, 5, 5), (2, 4), {"stride": 1.0}, TypeError, ("stride", "1.0", "integer")),
+        ((4, 5, 5), (2, 4, 2, 2), {}, ValueError, ("weight_shape", "(2, 4, 2, 2)", "odd")),
+        ((4, 5, 5), (2, 4, 2, 3), {}, ValueError, ("weight_shape", "(2, 4, 2, 3)", "2×3")),
+        ((4, 5, 5), (2, 4, 3, 2), {}, ValueError, ("weight_shape", "(2, 4, 3, 2)", "3×2")),
+        ((4, 5, 5), (2, 4), {"layout": "CHW"}, ValueError, ("layout", "'CHW'", "'NCHW' or 'NHWC'")),
+    ),
+)
 def test_errors_name_what_was_and_what_should_be(x_shape, weight_shape, options, error, words):
     with pytest.raises(error) as caught:
         cost(x_shape, weight_shape, **options)

@@ -40,9 +40,7 @@ NARROW = ("bool", "uint8", "int8", "uint16", "int16", "float16")
 def test_dtype_of_the_result(isa, layout, rng, kinds, expected):
     """The dtypes of x, weight, bias and residual; those not given are absent."""
     shapes = ((2, 5, 3, 7), (6, 5), (6,), (2, 6, 3, 7))
-    operands = [
-        integers(rng, shape, "int64", 9).astype(kind) for kind, shape in zip(kinds, shapes, strict=False)
-    ]
+    operands = [integers(rng, shape, "int64", 9).astype(kind) for kind, shape in zip(kinds, shapes, strict=False)]
     operands += [None] * (4 - len(operands))
     x, weight, bias, residual = operands
     y = convolve(x, weight, bias, residual=residual, layout=layout)
@@ -55,8 +53,7 @@ def test_dtype_of_the_result(isa, layout, rng, kinds, expected):
 @pytest.mark.parametrize("kinds", (("float32", "float32"), ("float64", "float32"), ("uint8", "float64")))
 def test_dtype_asked_for(isa, layout, rng, asked, kinds):
     x, weight = (
-        integers(rng, shape, "int64", 9).astype(kind)
-        for kind, shape in zip(kinds, ((5, 3, 7), (6, 5)), strict=True)
+        integers(rng, shape, "int64", 9).astype(kind) for kind, shape in zip(kinds, ((5, 3, 7), (6, 5)), strict=True)
     )
     y = convolve(x, weight, layout=layout, dtype=asked)
     assert y.dtype == asked

@@ -42,8 +42,8 @@ def call(batch, side, channels):
     elif kind == "byte-swapped":
         x = x.astype(">f4")
     elif kind == "other layout":
-        x = x.swapaxes(-1, -3)
-        x = parent(x.shape[::-1], "f4").transpose(3, 2, 1, 0)
+        first, last = (1, 3) if layout == "NCHW" else (3, 1)
+        x = np.moveaxis(parent(np.moveaxis(x, first, last).shape, "f4"), last, first)
     elif kind == "stride":
         stride, out_side = 2, side // 2
     elif kind == "uint8":

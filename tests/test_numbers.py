@@ -74,7 +74,7 @@ def test_width_beyond_every_block(isa, layout, dtype, rng, c_in, c_out, height, 
     assert np.array_equal(y, exact(x, weight, bias, dtype))
 
 
-@pytest.mark.parametrize("batch", ((), (0,), (1,), (3,), (2, 3), (2, 1, 3), (2, 0, 3)))
+@pytest.mark.parametrize("batch", ((), (0,), (1,), (3,), (2, 3), (2, 1, 3), (2, 0, 3), (1,) * 29))
 def test_any_number_of_batch_axes(isa, layout, dtype, rng, batch):
     x = integers(rng, (*batch, 5, 4, 7), dtype, 31)
     weight = integers(rng, (6, 5), dtype, 31)
@@ -82,6 +82,16 @@ def test_any_number_of_batch_axes(isa, layout, dtype, rng, batch):
     assert y.shape == (*batch, 6, 4, 7)
     for index in np.ndindex(*batch):
         assert np.array_equal(y[index], convolve(x[index], weight, layout=layout))
+
+
+@pytest.mark.skipif(np.__version__ < "2", reason="NumPy 1 has at most 32 axes")
+def test_most_axes_that_numpy_has(isa, layout, dtype, rng):
+    batch = (*[1, 2, 1] * 3, *[1] * 52)
+    x = integers(rng, (*batch, 5, 4, 7), dtype, 31)
+    weight = integers(rng, (6, 5), dtype, 31)
+    y = convolve(x, weight, layout=layout)
+    assert y.ndim == 64
+    assert np.array_equal(y.reshape(8, 6, 4, 7), convolve(x.reshape(8, 5, 4, 7), weight, layout=layout))
 
 
 @pytest.mark.parametrize("height, width", ((1, 1), (2, 9), (7, 7), (13, 40), (35, 3)))
@@ -199,9 +209,7 @@ def test_bound_holds_with_strides_groups_and_residual(isa, layout, dtype, rng, r
     common = {"stride": stride, "groups": groups, "layout": layout}
     residual = conv1x1(x[..., ::-1, :, :] if layout == "NHWC" else x[..., ::-1, :], weight, **common)
     y = conv1x1(x, weight, residual=residual, **common)
-    true = _reference.conv1x1(
-        x, weight, None, activation=None, residual=residual, dtype=WIDER[dtype], **common
-    )
+    true = _reference.conv1x1(x, weight, None, activation=None, residual=residual, dtype=WIDER[dtype], **common)
     bound = _reference.error_bound(x, weight, None, dtype=dtype, **common)
     # Adding the residual rounds once more: half a unit in the last place of the result.
     bound = bound + np.finfo(dtype).eps / 2 * (np.abs(true) + bound)

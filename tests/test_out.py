@@ -62,9 +62,7 @@ def test_wrong_shape(call, arrays, shape):
 
 @pytest.mark.parametrize("dtype", ("f4", "f2", "i8", "c16", "O", "?", ">f8", "V8"))
 def test_wrong_dtype(call, arrays, dtype):
-    refused(
-        call, arrays, np.zeros(arrays["x"].shape, dtype), r"\bout\b.*dtype|dtype.*\bout\b|\bout\b.*float64"
-    )
+    refused(call, arrays, np.zeros(arrays["x"].shape, dtype), r"\bout\b.*dtype|dtype.*\bout\b|\bout\b.*float64")
 
 
 @pytest.mark.parametrize(

@@ -99,10 +99,19 @@ def test_empty_axes(layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("activation, low, high", (
-    (None, None, None), ("relu", 0, None), ("relu6", 0, 6), ((None, None), None, None), ((-20, 30), -20, 30),
-    ((None, 5), None, 5), ((5, None), 5, None), ((4, 4), 4, 4),
-))
+@pytest.mark.parametrize(
+    "activation, low, high",
+    (
+        (None, None, None),
+        ("relu", 0, None),
+        ("relu6", 0, 6),
+        ((None, None), None, None),
+        ((-20, 30), -20, 30),
+        ((None, 5), None, 5),
+        ((5, None), 5, None),
+        ((4, 4), 4, 4),
+    ),
+)
 def test_residual_comes_before_the_activation(draw, layout, activation, low, high):
     x, weight, bias, residual = draw(3, 4, 5), draw(2, 3), draw(2), draw(2, 2, 5)
     options = {"stride": (2, 1), "layout": layout}
@@ -173,7 +182,7 @@ def test_error_bound_holds_and_is_not_slack(make, dtype, depth):
     x, weight, bias = rng.normal(size=(depth, 2, 5)), rng.normal(size=(7, depth)), rng.normal(size=7)
     if make == "cancelling":
         half = depth // 2
-        x[half:2 * half], weight[:, half:2 * half] = x[:half], -weight[:, :half]
+        x[half : 2 * half], weight[:, half : 2 * half] = x[:half], -weight[:, :half]
     if make == "growing":
         x, weight, bias = np.abs(x), np.abs(weight), np.abs(bias)
     x, weight, bias = (a.astype(dtype) for a in (x, weight, bias))

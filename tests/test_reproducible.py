@@ -93,8 +93,7 @@ def test_deep_chains_are_not_split(isa, layout, rng, c_in):
 def test_threads(isa, layout, dtype, rng, shape):
     x, weight, bias, residual = operands(rng, shape, dtype)
     results = [
-        convolve(x, weight, bias, layout=layout, residual=residual, activation="relu6", num_threads=n)
-        for n in THREADS
+        convolve(x, weight, bias, layout=layout, residual=residual, activation="relu6", num_threads=n) for n in THREADS
     ]
     assert all(same_bits(results[0], y) for y in results[1:])
 

@@ -57,19 +57,22 @@ def test_more_threads_than_work(isa, layout):
         assert (conv1x1(x, np.ones((2, 2)), layout=layout, num_threads=n) == 2).all()
 
 
-def default_threads(quota=None, env=None, cpus=None):
-    """The default in a new process with a made-up quota, on the first `cpus` CPUs that this one may use."""
+def default_threads(quota="max 100000", env=None, cpus=None):
+    """The default in a new process with a made-up cpu.max, on the first `cpus` CPUs that this one may use."""
     return int(
         run_python(
             f"""
-        import os
-        if {cpus} is not None:
-            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{cpus}])
-        from pwconv import _threads
-        _threads.cgroup_quota = lambda *_: {quota}
-        import pwconv
-        print(pwconv.get_num_threads())
-    """,
+            import os
+            from pathlib import Path
+
+            if {cpus} is not None:
+                os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{cpus}])
+            made_up = {{"/proc/self/cgroup": "0::/", "/sys/fs/cgroup/cpu.max": {quota!r}}}
+            real = Path.read_text
+            Path.read_text = lambda path, *rest: made_up.get(str(path)) or real(path, *rest)
+            import pwconv
+            print(pwconv.get_num_threads())
+            """,
             env=FREE | (env or {}),
         )
     )
@@ -89,7 +92,10 @@ def test_affinity_lowers_the_default():
     assert default_threads(cpus=1) == 1
 
 
-@pytest.mark.parametrize("quota, threads", ((0.1, 1), (1.0, 1), (1.2, min(2, CPUS)), (100.0, CPUS)))
+@pytest.mark.parametrize(
+    "quota, threads",
+    (("10000 100000", 1), ("100000 100000", 1), ("120000 100000", min(2, CPUS)), ("9900000 100000", CPUS)),
+)
 def test_quota_lowers_the_default_and_is_rounded_up(quota, threads):
     assert default_threads(quota) == threads
 
@@ -100,7 +106,7 @@ def test_omp_num_threads_lowers_the_default():
 
 @pytest.mark.skipif(CPUS < 2, reason="one CPU: no room above the quota")
 def test_omp_num_threads_comes_before_the_quota():
-    assert default_threads(1.0, env={"OMP_NUM_THREADS": "2"}) == 2
+    assert default_threads("100000 100000", env={"OMP_NUM_THREADS": "2"}) == 2
 
 
 def test_omp_thread_limit_is_kept():

@@ -73,10 +73,16 @@ def test_folding_in_float32_rounds_once(rng):
         assert np.array_equal(n, w.astype(np.float32))
 
 
-@pytest.mark.parametrize("given, result", (
-    ("float16", "float16"), ("float32", "float32"), ("float64", "float64"), ("int8", "float64"), ("bool",
-    "float64"),
-))
+@pytest.mark.parametrize(
+    "given, result",
+    (
+        ("float16", "float16"),
+        ("float32", "float32"),
+        ("float64", "float64"),
+        ("int8", "float64"),
+        ("bool", "float64"),
+    ),
+)
 def test_dtypes(given, result):
     weight = np.ones((2, 2), given)
     assert {a.dtype.name for a in fold_batchnorm(weight, None, [0, 0], [1, 1])} == {result}
@@ -104,9 +110,15 @@ def test_composed_layer_computes_both(rng, bias1, bias2):
     assert np.array_equal(conv1x1(x, weight, bias, stride=(2, 4), activation="relu"), expected)
 
 
-@pytest.mark.parametrize("form1, form2, form", (
-    ((), (), ()), ((1, 1), (1, 1), (1, 1)), ((1, 1), (), ()), ((), (1, 1), ()),
-))
+@pytest.mark.parametrize(
+    "form1, form2, form",
+    (
+        ((), (), ()),
+        ((1, 1), (1, 1), (1, 1)),
+        ((1, 1), (), ()),
+        ((), (1, 1), ()),
+    ),
+)
 def test_form_of_the_composed_weight(form1, form2, form):
     weight, _ = compose((np.ones((3, 2, *form1)), None), (np.ones((4, 3, *form2)), None))
     assert weight.shape == (4, 2, *form)
@@ -149,7 +161,7 @@ def test_dense_layer_slides_over_a_larger_image(rng, layout, h, w):
         patches = view(image, (h, w), axis=(0, 1)).reshape(height, width, -1)
         y = np.moveaxis(conv1x1(patches, kernel.reshape(10, -1), bias, layout=layout), -1, 0)
     for i, j in np.ndindex(height, width):
-        window = image[:, i:i + h, j:j + w] if layout == "NCHW" else image[i:i + h, j:j + w]
+        window = image[:, i : i + h, j : j + w] if layout == "NCHW" else image[i : i + h, j : j + w]
         assert_close(y[:, i, j], dense @ window.ravel() + given)
 
 
@@ -223,11 +235,14 @@ DENSE_ERRORS = (
 )
 
 
-@pytest.mark.parametrize("function, arguments, options, error, words", (
-    *((fold_batchnorm, *case) for case in FOLD_ERRORS),
-    *((compose, *case) for case in COMPOSE_ERRORS),
-    *((from_dense, *case) for case in DENSE_ERRORS),
-))
+@pytest.mark.parametrize(
+    "function, arguments, options, error, words",
+    (
+        *((fold_batchnorm, *case) for case in FOLD_ERRORS),
+        *((compose, *case) for case in COMPOSE_ERRORS),
+        *((from_dense, *case) for case in DENSE_ERRORS),
+    ),
+)
 def test_errors_name_what_was_and_what_should_be(function, arguments, options, error, words):
     with pytest.raises(error) as caught:
         function(*arguments, **options)

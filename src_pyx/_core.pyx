@@ -32,6 +32,7 @@ cdef extern from "isa.h" nogil:
         const char *residual
         Py_ssize_t residual_row, residual_tile
         const void *clamp
+        int bounded
     ctypedef void (*tile_kernel)(const tile_run *) noexcept nogil
     ctypedef void (*copy_kernel)(char *dst, Py_ssize_t d0, Py_ssize_t d1, const char *src, Py_ssize_t s0,
                                  Py_ssize_t s1, Py_ssize_t n0, Py_ssize_t n1) noexcept nogil

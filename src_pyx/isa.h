@@ -22,6 +22,7 @@ struct tile_run {
     const char *residual; /* added after the sum; NULL for none */
     ptrdiff_t residual_row, residual_tile;
     const void *clamp; /* low, high, zero as elements (vec.h) */
+    int bounded;       /* which bounds there are: 1 low, 2 high */
 };
 typedef void (*tile_kernel)(const struct tile_run *);
 

@@ -107,7 +107,7 @@ cdef class Layer:
     cdef char *weights                   # [group][panel][c_in][channels of the panel], padded to whole vectors
     cdef char *biases                    # [group][channels, padded to whole vectors]
     cdef char clamp[3 * 8]               # low, high, zero as elements (tile.h)
-    cdef char no_clamp[3 * 8]
+    cdef int bounded                     # which bounds there are: 1 low, 2 high
     cdef readonly bint _has_bias
     cdef readonly dict _config           # what the subclass was made with
     cdef Geometry last                   # of the last call that was checked
@@ -127,8 +127,8 @@ cdef class Layer:
         self.c_in = cnp.PyArray_DIM(weight, 1)
         self.stride_h, self.stride_w = (min(step, PY_SSIZE_T_MAX) for step in stride)
         self.channels_last = channels_last
-        set_clamp(self, self.clamp, low, high)
-        set_clamp(self, self.no_clamp, -INFINITY, INFINITY)
+        self.bounded = (1 if low > -INFINITY else 0) | (2 if high < INFINITY else 0)
+        set_clamp(self, low, high)
 
         cdef Py_ssize_t lanes = self.kernels.lanes, row = ceil_div(self.c_out, lanes) * lanes, channels
         needed = int(groups) * int(row) * (int(self.c_in) + 1) * int(self.unit)  # of any size
@@ -192,15 +192,15 @@ cdef class Layer:
         return self.typenum == cnp.NPY_FLOAT64
 
 
-cdef void set_clamp(Layer layer, char *clamp, double low, double high) noexcept:
+cdef void set_clamp(Layer layer, double low, double high) noexcept:
     """Where a bound is 0 the zero is +0, which turns -0 into +0; else -0, which leaves every sum as it is (vec.h)."""
     cdef double zero = 0.0 if low == 0 or high == 0 else -0.0
     cdef double[3] wide = [low, high, zero]
     cdef float[3] narrow = [<float> low, <float> high, <float> zero]
     if layer.typenum == cnp.NPY_FLOAT64:
-        memcpy(clamp, wide, sizeof(wide))
+        memcpy(layer.clamp, wide, sizeof(wide))
     else:
-        memcpy(clamp, narrow, sizeof(narrow))
+        memcpy(layer.clamp, narrow, sizeof(narrow))
 
 
 cdef void move_weights(Layer layer, char *far, Py_ssize_t by_row, Py_ssize_t by_column, bint out) noexcept nogil:
@@ -339,7 +339,7 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
     call.weight = layer.weights
     call.bias = layer.biases
     call.clamp = layer.clamp
-    call.no_clamp = layer.no_clamp
+    call.bounded = layer.bounded
     call.x = cnp.PyArray_BYTES(x)
     call.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
     call.out = cnp.PyArray_BYTES(out)

@@ -8,7 +8,7 @@ cdef struct Call:
     const char *weight               # packed: [group][panel][c_in][channels of the panel]
     const char *bias                 # padded: [group][channels, to a whole vector]
     const void *clamp                # low, high, zero
-    const void *no_clamp
+    int bounded                      # which of the bounds there are
     const char *x
     const char *residual
     char *out
@@ -187,7 +187,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
         t.residual_row = residual.pixel if p.pixels_are_rows else residual.channel
 
     t.depth = depth
-    t.clamp = call.clamp if last else call.no_clamp
+    t.clamp = call.clamp
+    t.bounded = call.bounded if last else 0
     t.c = out.data
     t.c_row = out.pixel if p.pixels_are_rows else out.channel
     t.start = bias if cut == 0 else out.data

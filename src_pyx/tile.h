@@ -1,3 +1,24 @@
+/* What follows the sums of a tile. In the common cases the last three arguments are constants of the caller, so that
+ * nothing is asked for each vector. acc has a constant size: gcc keeps an array of size [R][V] in memory. */
+INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec acc[MAX_ROWS][MAX_VECTORS], char *c, const char *residual, int last,
+                         const int bounded) {
+    const REAL *clamp = t->clamp;
+    const vec low = vset1((const char *)clamp), high = vset1((const char *)(clamp + 1)), zero = vset1((const char *)(clamp + 2));
+    UNROLL for (int r = 0; r < R; r++) UNROLL for (int v = 0; v < V; v++) {
+        const int whole = v < V - 1 || last == LANES;
+        char *to = c + r * t->c_row + v * sizeof(vec);
+        vec y = acc[r][v];
+        if (residual) {
+            const char *p = residual + r * t->residual_row + v * sizeof(vec);
+            y += whole ? vload(p) : vload_n(p, last);
+        }
+        if (bounded & 1) y = vabove(y, low, zero);
+        if (bounded & 2) y = vbelow(y, high, zero);
+        if (whole) vstore(to, y);
+        else vstore_n(to, y, last);
+    }
+}
+
 /* THE register tile: R rows × V vectors of outputs, each the chain of fused multiply-adds over k = 0 … depth-1 in order,
  *
  *     c[r][v] = clamp(start[r][v] + Σ_k a[r][k]·b[k][v] + residual[r][v])
@@ -7,7 +28,10 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
                        const char *b, const char *start, char *c, const char *residual) {
     const ptrdiff_t unit = sizeof(REAL), a_row = A_ROWS_UNIT ? unit : t->a_row, a_k = A_ROWS_UNIT ? t->a_k : unit;
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
-    vec acc[R][V], bk[V];
+    vec acc[MAX_ROWS][MAX_VECTORS], bk[MAX_VECTORS];
+#ifdef PREFC
+    UNROLL for (int r = 0; r < R; r++) UNROLL for (int v = 0; v < V; v++) __builtin_prefetch(c + r * t->c_row + v * sizeof(vec), 1);
+#endif
 
     if (t->start_by_row)
         UNROLL for (int r = 0; r < R; r++) UNROLL for (int v = 0; v < V; v++) acc[r][v] = vset1(start + r * unit);
@@ -31,18 +55,10 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
         a += a_k, a5 += a_k, a10 += a_k, b += t->b_k;
     }
 
-    const REAL *clamp = t->clamp;
-    const vec low = vset1((const char *)clamp), high = vset1((const char *)(clamp + 1)), zero = vset1((const char *)(clamp + 2));
-    UNROLL for (int r = 0; r < R; r++) UNROLL for (int v = 0; v < V; v++) {
-        const int whole = v < V - 1 || last == LANES;
-        char *to = c + r * t->c_row + v * sizeof(vec);
-        vec y = acc[r][v];
-        if (residual) {
-            const char *p = residual + r * t->residual_row + v * sizeof(vec);
-            y += whole ? vload(p) : vload_n(p, last);
-        }
-        y = vclamp(y, low, high, zero);
-        if (whole) vstore(to, y);
-        else vstore_n(to, y, last);
-    }
+    if (residual || last < LANES || t->bounded > 1)
+        NAME(finish)(R, V, t, acc, c, residual, last, t->bounded);
+    else if (t->bounded)
+        NAME(finish)(R, V, t, acc, c, NULL, LANES, 1);
+    else
+        NAME(finish)(R, V, t, acc, c, NULL, LANES, 0);
 }

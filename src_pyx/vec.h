@@ -8,7 +8,8 @@
  *   vload_n, vstore_n     its first n lanes, 0 <= n <= LANES; no byte beyond them is touched, lanes not loaded are zero
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
- *   vclamp(x, low, high, zero)   the bounds, then + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
+ *   vabove(x, low, zero)  max(low, x) + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
+ *   vbelow(x, high, zero) min(high, x) + zero likewise
  */
 #undef NAME
 #undef VREGS
@@ -25,7 +26,8 @@
 #define vstore_n NAME(vstore_n)
 #define vset1 NAME(vset1)
 #define vfma NAME(vfma)
-#define vclamp NAME(vclamp)
+#define vabove NAME(vabove)
+#define vbelow NAME(vbelow)
 #define LANES ((int)(sizeof(vec) / sizeof(REAL)))
 #define INLINE static inline __attribute__((always_inline))
 #endif
@@ -79,7 +81,8 @@ INLINE void vstore(char *p, vec x) { OP(storeu)((REAL *)p, x); }
 INLINE vec vset1(const char *p) { return OP(set1)(*(const REAL *)p); }
 INLINE vec vfma(vec a, vec b, vec c) { return OP(fmadd)(a, b, c); }
 /* max and min give their second operand where one is NaN or both are zero */
-INLINE vec vclamp(vec x, vec low, vec high, vec zero) { return OP(add)(OP(min)(high, OP(max)(low, x)), zero); }
+INLINE vec vabove(vec x, vec low, vec zero) { return OP(add)(OP(max)(low, x), zero); }
+INLINE vec vbelow(vec x, vec high, vec zero) { return OP(add)(OP(min)(high, x), zero); }
 #undef OP
 #else
 INLINE vec vload(const char *p) {
@@ -97,10 +100,12 @@ INLINE vec vfma(vec a, vec b, vec c) {
     return a * b + c;
 #endif
 }
-INLINE vec vclamp(vec x, vec low, vec high, vec zero) {
-    __typeof__(x < low) below = x < low, above = x > high;
-    x = (vec)((below & (__typeof__(below))low) | (~below & (__typeof__(below))x));
-    x = (vec)((above & (__typeof__(above))high) | (~above & (__typeof__(above))x));
-    return x + zero;
+INLINE vec vabove(vec x, vec low, vec zero) {
+    __typeof__(x < low) below = x < low;
+    return (vec)((below & (__typeof__(below))low) | (~below & (__typeof__(below))x)) + zero;
+}
+INLINE vec vbelow(vec x, vec high, vec zero) {
+    __typeof__(x > high) above = x > high;
+    return (vec)((above & (__typeof__(above))high) | (~above & (__typeof__(above))x)) + zero;
 }
 #endif

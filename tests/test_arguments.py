@@ -102,6 +102,7 @@ WRONG_VALUES = {
     "activation of three bounds": ("activation", lambda _: (0, 1, 2), r"\bactivation\b"),
     "activation upside down": ("activation", lambda _: (1, 0), r"\bactivation\b"),
     "activation with NaN below": ("activation", lambda _: (np.nan, 0), r"\bactivation\b"),
+    "activation beyond a float": ("activation", lambda _: (0, 10**400), r"\bactivation\b"),
     "activation with NaN above": ("activation", lambda _: (0, np.nan), r"\bactivation\b"),
     "num_threads 0": ("num_threads", lambda _: 0, r"\bnum_threads\b.*0"),
     "num_threads negative": ("num_threads", lambda _: -3, r"\bnum_threads\b.*-3"),
@@ -139,6 +140,8 @@ WRONG_TYPES = {
     "layout of bytes": ("layout", lambda _: b"NCHW", r"\blayout\b"),
     "activation callable": ("activation", lambda _: np.tanh, r"\bactivation\b"),
     "activation of text bounds": ("activation", lambda _: ("0", "1"), r"\bactivation\b"),
+    "activation of bytes bounds": ("activation", lambda _: (b"0", b"1"), r"\bactivation\b"),
+    "activation of complex bounds": ("activation", lambda _: (0, 1j), r"\bactivation\b"),
     "activation number": ("activation", lambda _: 6, r"\bactivation\b"),
     "dtype of integers": ("dtype", lambda _: np.int32, r"\bdtype\b.*int32"),
     "dtype half": ("dtype", lambda _: "float16", r"\bdtype\b.*float16"),
@@ -213,6 +216,8 @@ HUGE = {
     "weight": ("(2**30, 1, 1)", "(2**30, 2**30)", ""),
     "weight alone": ("(2**55, 1, 1)", "(1, 2**55)", ""),
     "groups": ("(2**46, 1, 1)", "(2**46, 1)", "groups=2**46"),
+    "groups of nothing": ("(0, 3, 3)", "(0, 0)", "groups=2**70"),
+    "channels of no groups": ("(0, 3, 3)", "(0, 4)", "groups=2**62"),
     "channels": ("(2**60, 0, 1)", "(2**59, 2)", "groups=2**59"),
 }
 

@@ -61,11 +61,11 @@ def call(batch, side, channels):
     conv1x1(x, weight, layout=layout, stride=stride, residual=residual, out=out, num_threads=threads)
     taken, traced = status("VmHWM") - before, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return taken, traced, packed, x.nbytes
+    return taken, traced, packed, 4 * x.size
 
 _core.select_isa({isa!r})
 call(1, 32, 32)
-taken, traced, packed, whole = call(2, 256, 64)
+taken, traced, packed, whole = call({size})
 limit = {threads} * 2**20 + packed + 2**19
 assert limit < whole / 2
 assert max(taken, traced) <= limit, (taken, traced, limit)
@@ -83,7 +83,7 @@ KINDS = (
 )
 
 
-@pytest.mark.parametrize("threads", (1, 2))
+@pytest.mark.parametrize("size, threads", (("2, 256, 64", 2), ("8, 28, 768", 1)))
 @pytest.mark.parametrize("kind", KINDS)
-def test_peak_of_one_call(isa, layout, kind, threads):
-    run_python(PROGRAM.format(isa=isa, layout=layout, kind=kind, threads=threads))
+def test_peak_of_one_call(isa, layout, kind, size, threads):
+    run_python(PROGRAM.format(isa=isa, layout=layout, kind=kind, size=size, threads=threads))

@@ -85,6 +85,16 @@ def test_overlapping_itself(call, arrays, strides):
     assert (store == 7).all()
 
 
+def test_strides_that_do_not_nest(isa, call, arrays, layout):
+    """Images 3 rows apart and rows 2 apart fall beside each other: 0, 2, 4 and 3, 5, 7."""
+    strides = (192, 512, 128, 8) if layout == "NCHW" else (192, 128, 512, 8)
+    store = np.full(8 * 8 * 8, np.nan)
+    out = np.lib.stride_tricks.as_strided(store, arrays["x"].shape, strides)
+    assert call(**arrays, out=out) is out
+    assert same_bits(out.copy(), call(**arrays))
+    assert np.isnan(store).sum() == store.size - out.size
+
+
 @pytest.mark.parametrize("operand", ("x", "residual"))
 @pytest.mark.parametrize("shift", (0, 1, 7, 100, 383, -383, -1))
 def test_overlapping_a_map(call, arrays, operand, shift):

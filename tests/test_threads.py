@@ -53,7 +53,7 @@ def test_bad_numbers_change_nothing(keep_threads, bad, exception):
 
 def test_more_threads_than_work(isa, layout):
     x = np.ones((2, 2, 2))
-    for n in (1, 2, 64, 1000):
+    for n in (1, 2, 64, 1000, 2**31 - 1, 2**31, 2**70):
         assert (conv1x1(x, np.ones((2, 2)), layout=layout, num_threads=n) == 2).all()
 
 

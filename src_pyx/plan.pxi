@@ -12,6 +12,14 @@ cdef double TRANSPOSE_CYCLES = 0.6
 cdef double ELEMENT_CYCLES = 1.5
 cdef double STRAIGHT_CYCLES = 2.0
 
+# The usual caches: a way of the first level holds 4 KiB, of the second 128 KiB, and both have 8 ways. Lines that lie a
+# multiple of that apart evict each other. Measured on 14×14, 1024 to 256 channels, NHWC: 16 % slower in place.
+cdef enum:
+    L1_WAY = 4096
+    L2_WAY = 131072
+    WAYS = 8
+cdef double CONFLICT = 1.15
+
 # One array as the loops see it. Strides are in bytes.
 cdef struct Operand:
     Py_ssize_t channel                # from a channel to the next
@@ -118,6 +126,14 @@ cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channe
     return each * p.pixels * channels
 
 
+cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t way) noexcept nogil:
+    """Whether so many lines, `stride` bytes apart, need more than half of the ways of the sets that they fall into."""
+    cdef Py_ssize_t sets = 1
+    while sets < lines and stride * sets % way:
+        sets *= 2
+    return lines * 2 > sets * WAYS
+
+
 cdef double tile_cycles(double rows, double vectors, Py_ssize_t depth) noexcept nogil:
     """A vector FMA is the unit. A tile loads rows + vectors for rows × vectors of them; its epilogue is two more each."""
     return depth * max(rows * vectors, rows + vectors, 4.0) + 2 * rows * vectors + 20
@@ -146,11 +162,15 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
     if pixels_are_rows:
         tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_vectors])
         each = p.panels * tall * tile_cycles(<double> p.segment / tall, <double> vectors / p.panels, p.c_in)
+        if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[inner], p.segment // tall, L1_WAY):
+            each *= CONFLICT
     else:
         vectors = ceil_div(p.segment, lanes)
         strips = ceil_div(vectors, isa.strip_vectors)
         rows = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(vectors, strips)])
         each = rows * strips * tile_cycles(<double> p.c_out / rows, <double> vectors / strips, p.c_in)
+        if rows > 1 and not p.x.packed and conflict(p.x.channel, p.c_in, L2_WAY):
+            each *= CONFLICT
     each *= p.pixels / p.segment
     each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, pixels_are_rows)
     if p.has_residual:

@@ -21,6 +21,7 @@ ISA_FLAGS = {"tile_baseline": []}
 if X86:
     ISA_FLAGS["tile_avx2"] = ["-mavx2", "-mfma"]
     ISA_FLAGS["tile_avx512"] = ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+    ISA_FLAGS["tile_avx512_narrow"] = ISA_FLAGS["tile_avx512"]
 
 
 class BuildByIsa(build_ext):

@@ -45,9 +45,11 @@ cdef extern from "isa.h" nogil:
         const char *name
         int fma
         int panel_vectors, strip_vectors
+        double fma_cycles
         const kernels *real[2]
     const char *KNOWN_ISAS
     const isa *const *available_isas_c "available_isas"()
+    const isa *narrower(const isa *wide)
     copy_kernel converter(char kind, int size, int swapped, int to_double)
 
 cdef extern from "threads.h" nogil:

@@ -3,7 +3,14 @@
 
 extern const struct isa isa_baseline;
 #ifdef __x86_64__
-extern const struct isa isa_avx512, isa_avx2;
+#include <cpuid.h>
+extern const struct isa isa_avx512, isa_avx512_narrow, isa_avx2;
+
+/* AMD's leaf of performance hints: bit 3 says that the floating-point units are 512 bits wide, as from Zen 5 on. */
+static int halves_512(void) {
+    unsigned a, b, c, d;
+    return __builtin_cpu_is("amd") && __get_cpuid(0x8000001a, &a, &b, &c, &d) && !(a & 1u << 3);
+}
 #endif
 
 const struct isa *const *available_isas(void) {
@@ -21,4 +28,12 @@ const struct isa *const *available_isas(void) {
     found[n++] = &isa_baseline;
     found[n] = NULL;
     return found;
+}
+
+const struct isa *narrower(const struct isa *isa) {
+#ifdef __x86_64__
+    if (isa == &isa_avx512 && halves_512()) return &isa_avx512_narrow;
+#endif
+    (void)isa;
+    return NULL;
 }

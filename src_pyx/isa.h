@@ -39,14 +39,19 @@ struct kernels {
 
 struct isa {
     const char *name;
-    int fma;                /* sums are chains of fused multiply-adds */
-    int panel_vectors;      /* widest weight panel, in vectors */
-    int strip_vectors;      /* widest strip of pixels, in vectors */
+    int fma;                       /* sums are chains of fused multiply-adds */
+    int panel_vectors;             /* widest weight panel, in vectors */
+    int strip_vectors;             /* widest strip of pixels, in vectors */
+    double fma_cycles;             /* of a vector FMA, when many are under way */
     const struct kernels *real[2]; /* float32, float64 */
 };
 
 /* The sets that this processor and its operating system run, best first; NULL ends them. */
 const struct isa *const *available_isas(void);
+
+/* The same instructions on vectors of half the lanes, where this processor has those at half the cost; else NULL. */
+const struct isa *narrower(const struct isa *);
+
 #define KNOWN_ISAS "avx512 avx2 baseline"
 
 /* A copy that converts from NumPy's numbers of a kind ('b', 'i', 'u', 'f') and size in bytes, swapped or not, at any

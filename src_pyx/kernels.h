@@ -29,7 +29,17 @@ const struct isa RECORD(ISA) = {
 #if defined(__FMA__) || defined(__FP_FAST_FMA)
     .fma = 1,
 #endif
+#ifdef NARROW
+    .panel_vectors = 4,
+    .strip_vectors = 4,
+#else
     .panel_vectors = 2,
     .strip_vectors = 3,
+#endif
+#if defined(__AVX512F__) && !defined(NARROW)
+    .fma_cycles = 1,
+#else
+    .fma_cycles = 0.5,
+#endif
     .real = {&PASTE(kernels, ISA, f32), &PASTE(kernels, ISA, f64)},
 };

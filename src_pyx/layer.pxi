@@ -98,7 +98,9 @@ cdef class Layer:
     A subclass has `_checked_call(x, residual, out, num_threads)`, which checks the arguments and calls `_run`.
     """
     cdef const isa *isa
-    cdef const kernels *kernels
+    cdef const isa *narrow               # its narrow vectors, or NULL
+    cdef const isa *of_panels            # that of the two whose vectors the output channels fill better
+    cdef copy_kernel copy
     cdef int typenum
     cdef Py_ssize_t unit                 # bytes of an element
     cdef Py_ssize_t groups, c_in, c_out  # channels in a group
@@ -121,7 +123,8 @@ cdef class Layer:
         self.isa = selected
         self.typenum = cnp.PyArray_TYPE(weight)
         self.unit = cnp.PyArray_ITEMSIZE(weight)
-        self.kernels = selected.real[self.typenum == cnp.NPY_FLOAT64]
+        self.narrow = narrower(selected)
+        self.copy = selected.real[self.unit == 8].copy
         self.groups = groups
         self.c_out = cnp.PyArray_DIM(weight, 0) // groups
         self.c_in = cnp.PyArray_DIM(weight, 1)
@@ -130,7 +133,11 @@ cdef class Layer:
         self.bounded = (1 if low > -INFINITY else 0) | (2 if high < INFINITY else 0)
         set_clamp(self, low, high)
 
-        cdef Py_ssize_t lanes = self.kernels.lanes, row = ceil_div(self.c_out, lanes) * lanes, channels
+        cdef Py_ssize_t lanes = selected.real[self.unit == 8].lanes, row = ceil_div(self.c_out, lanes) * lanes, channels
+        self.of_panels = selected
+        if self.narrow != NULL and self.c_out <= row - lanes // 2:
+            self.of_panels = self.narrow
+            row -= lanes // 2
         needed = int(groups) * int(row) * (int(self.c_in) + 1) * int(self.unit)  # of any size
         if needed < PY_SSIZE_T_MAX - 64:
             self.weights = <char *> aligned_alloc(64, ceil_div(needed + 1, 64) * 64)
@@ -205,8 +212,9 @@ cdef void set_clamp(Layer layer, double low, double high) noexcept:
 
 cdef void move_weights(Layer layer, char *far, Py_ssize_t by_row, Py_ssize_t by_column, bint out) noexcept nogil:
     """Between the packed form and a matrix (c_out, c_in) with these strides."""
-    cdef Py_ssize_t lanes = layer.kernels.lanes, unit = layer.unit, vectors = ceil_div(layer.c_out, lanes)
-    cdef Py_ssize_t panels = ceil_div(vectors, layer.isa.panel_vectors), group, i, channel, width, channels
+    cdef Py_ssize_t unit = layer.unit, lanes = layer.of_panels.real[unit == 8].lanes
+    cdef Py_ssize_t vectors = ceil_div(layer.c_out, lanes), panels = ceil_div(vectors, layer.of_panels.panel_vectors)
+    cdef Py_ssize_t group, i, channel, width, channels
     cdef char *near = layer.weights
     cdef char *there
     for group in range(layer.groups):
@@ -216,19 +224,20 @@ cdef void move_weights(Layer layer, char *far, Py_ssize_t by_row, Py_ssize_t by_
             channels = min(width, layer.c_out - channel)
             there = far + (group * layer.c_out + channel) * by_row
             if out:
-                layer.kernels.copy(there, by_row, by_column, near, unit, width * unit, channels, layer.c_in)
+                layer.copy(there, by_row, by_column, near, unit, width * unit, channels, layer.c_in)
             else:
-                layer.kernels.copy(near, unit, width * unit, there, by_row, by_column, channels, layer.c_in)
+                layer.copy(near, unit, width * unit, there, by_row, by_column, channels, layer.c_in)
             near += width * layer.c_in * unit
 
 
 cdef void move_biases(Layer layer, char *far, Py_ssize_t stride, bint out) noexcept nogil:
-    cdef Py_ssize_t lanes = layer.kernels.lanes, row = ceil_div(layer.c_out, lanes) * lanes * layer.unit
+    cdef Py_ssize_t lanes = layer.of_panels.real[layer.unit == 8].lanes
+    cdef Py_ssize_t row = ceil_div(layer.c_out, lanes) * lanes * layer.unit
     cdef Py_ssize_t far_row = layer.c_out * stride
     if out:
-        layer.kernels.copy(far, far_row, stride, layer.biases, row, layer.unit, layer.groups, layer.c_out)
+        layer.copy(far, far_row, stride, layer.biases, row, layer.unit, layer.groups, layer.c_out)
     else:
-        layer.kernels.copy(layer.biases, row, layer.unit, far, far_row, stride, layer.groups, layer.c_out)
+        layer.copy(layer.biases, row, layer.unit, far, far_row, stride, layer.groups, layer.c_out)
 
 
 cdef bint is_known(Geometry known, x, residual, out, num_threads) noexcept:
@@ -270,7 +279,7 @@ cdef void operand(Operand *op, Layer layer, cnp.ndarray array, Py_ssize_t channe
     cdef cnp.dtype dtype = array.dtype
     cdef bint swapped = not cnp.PyArray_ISNOTSWAPPED(array)
     if cnp.PyArray_TYPE(array) == layer.typenum and not swapped and cnp.PyArray_ISALIGNED(array):
-        op.load = layer.kernels.copy
+        op.load = layer.copy
     else:
         op.load = converter(dtype.kind, <int> cnp.PyArray_ITEMSIZE(array), swapped,
                             layer.typenum == cnp.NPY_FLOAT64)
@@ -297,7 +306,10 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
     look(&g.x, x)
     look(&g.out, out)
     g.out_is_plain = cnp.PyArray_IS_C_CONTIGUOUS(out) and cnp.PyArray_ISALIGNED(out)
-    p.kernels = layer.kernels
+    p.wide = layer.isa
+    p.narrow = layer.narrow
+    p.of_panels = layer.of_panels
+    p.copy = layer.copy
     p.unit = layer.unit
     p.groups = layer.groups
     p.c_in = layer.c_in
@@ -317,7 +329,7 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
     g.work = max(<double> p.c_in * p.c_out, WORK_TO_MOVE * (p.c_in + p.c_out)) * p.groups * p.pixels
     g.planned = threads_for(g)
     if p.pixels and p.c_out:
-        choose_plan(p, layer.isa, g.planned)
+        choose_plan(p, g.planned)
     return g
 
 
@@ -332,7 +344,7 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
         return 0
     if threads != known.planned:
         replanned = known.plan
-        choose_plan(&replanned, layer.isa, threads)
+        choose_plan(&replanned, threads)
         p = &replanned
     threads = <int> min(<Py_ssize_t> threads, p.tasks)
     call.plan = p

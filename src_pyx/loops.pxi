@@ -41,7 +41,7 @@ cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *nea
         length = min(count, run - first % run)
         there = far + pixel_offset(p, operand, first)
         if out:
-            p.kernels.copy(there, stride, operand.channel, here, near.pixel, near.channel, length, channels)
+            p.copy(there, stride, operand.channel, here, near.pixel, near.channel, length, channels)
         else:
             operand.load(here, near.pixel, near.channel, there, stride, operand.channel, length, channels)
         here += length * near.pixel
@@ -156,7 +156,7 @@ cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel
 cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cut) noexcept nogil:
     """A panel of output channels of a block, a cut of its sums."""
     cdef const Plan *p = call.plan
-    cdef Py_ssize_t lanes = p.kernels.lanes, vectors = ceil_div(p.c_out, lanes)
+    cdef Py_ssize_t lanes = p.panel_lanes, vectors = ceil_div(p.c_out, lanes)
     cdef Py_ssize_t at = part(vectors, p.panels, number), channel = at * lanes
     cdef Py_ssize_t width = part(vectors, p.panels, number + 1) * lanes - channel
     cdef Py_ssize_t channels = min(width, p.c_out - channel)

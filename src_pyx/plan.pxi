@@ -28,7 +28,10 @@ cdef struct Operand:
     bint packed                       # tiles reach it through scratch, not in place
 
 cdef struct Plan:
-    const kernels *kernels
+    const isa *wide                   # the instruction set, its narrow vectors or NULL, and which the panels are packed for
+    const isa *narrow
+    const isa *of_panels
+    copy_kernel copy
     Py_ssize_t unit                   # bytes of an element
     Py_ssize_t groups, c_in, c_out    # channels in a group
     int axes
@@ -37,12 +40,15 @@ cdef struct Plan:
     Operand x, out, residual
     bint has_residual
 
+    const isa *isa                    # whose tiles run
+    const kernels *kernels
     bint pixels_are_rows
     bint x_by_depth                   # of x as tiles read it, the channels of a pixel lie side by side
     Py_ssize_t segment                # pixels in a stretch that blocks do not cross
     Py_ssize_t blocks                 # blocks in a segment
     Py_ssize_t block                  # pixels in a block, at most
-    Py_ssize_t panels, panel_vectors  # panels of output channels, in all and the width of the widest
+    Py_ssize_t panel_lanes            # panels are whole vectors of so many output channels
+    Py_ssize_t panels, panel_width    # panels of output channels, in all and channels in the widest
     Py_ssize_t strip_vectors          # the widest strip of pixels
     Py_ssize_t shares                 # parts of the panels that are tasks of their own
     Py_ssize_t cuts                   # parts of the sums
@@ -121,7 +127,7 @@ cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channe
     cdef double each = ELEMENT_CYCLES
     if not operand.packed:
         return 0
-    if operand.load == p.kernels.copy:
+    if operand.load == p.copy:
         each = STRAIGHT_CYCLES / p.kernels.lanes if inner == p.unit else TRANSPOSE_CYCLES if other == p.unit else each
     return each * p.pixels * channels
 
@@ -134,44 +140,48 @@ cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t way) noexcept
     return lines * 2 > sets * WAYS
 
 
-cdef double tile_cycles(double rows, double vectors, Py_ssize_t depth) noexcept nogil:
-    """A vector FMA is the unit. A tile loads rows + vectors for rows × vectors of them; its epilogue is two more each."""
-    return depth * max(rows * vectors, rows + vectors, 4.0) + 2 * rows * vectors + 20
+cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth) noexcept nogil:
+    """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before."""
+    cdef double fmas = rows * vectors * isa.fma_cycles
+    return depth * max(fmas, (rows + vectors) / 2, 4.0) + 4 * fmas + 20
 
 
 cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
-    """Set the orientation and what is packed, and estimate what a group then costs."""
-    cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, tall, strips, rows
+    """Set the tiles, the orientation and what is packed, and estimate what a group then costs."""
+    cdef Py_ssize_t unit = p.unit, lanes, columns, wide, tall
     cdef int inner = p.axes - 1
+    cdef double each
+    p.isa = isa
+    p.kernels = isa.real[unit == 8]
+    p.strip_vectors = isa.strip_vectors
     p.pixels_are_rows = pixels_are_rows
-    p.x.packed = pack_x or p.x.load != p.kernels.copy or not (
+    p.x.packed = pack_x or p.x.load != p.copy or not (
         p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
     p.x_by_depth = pixels_are_rows and p.x.channel == unit
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
-    p.residual.packed = p.residual.load != p.kernels.copy or (
+    p.residual.packed = p.residual.load != p.copy or (
         p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
     p.segment = min(uniform_stretch(p, &p.x), uniform_stretch(p, &p.out))
     if p.has_residual:
         p.segment = min(p.segment, uniform_stretch(p, &p.residual))
 
-    cdef Py_ssize_t vectors = ceil_div(p.c_out, lanes)
-    p.strip_vectors = isa.strip_vectors
-    p.panels = ceil_div(vectors, isa.panel_vectors)
-    p.panel_vectors = ceil_div(vectors, p.panels)
-    cdef double each
+    # columns in vectors; lines of tiles across and down
+    lanes = p.kernels.lanes
     if pixels_are_rows:
-        tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_vectors])
-        each = p.panels * tall * tile_cycles(<double> p.segment / tall, <double> vectors / p.panels, p.c_in)
+        columns = ceil_div(p.c_out, lanes)
+        wide = p.panels
+        tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_width // lanes])
+        each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, p.c_in)
         if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[inner], p.segment // tall, L1_WAY):
             each *= CONFLICT
     else:
-        vectors = ceil_div(p.segment, lanes)
-        strips = ceil_div(vectors, isa.strip_vectors)
-        rows = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(vectors, strips)])
-        each = rows * strips * tile_cycles(<double> p.c_out / rows, <double> vectors / strips, p.c_in)
-        if rows > 1 and not p.x.packed and conflict(p.x.channel, p.c_in, L2_WAY):
+        columns = ceil_div(p.segment, lanes)
+        wide = ceil_div(columns, isa.strip_vectors)
+        tall = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(columns, wide)])
+        each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in)
+        if tall > 1 and not p.x.packed and conflict(p.x.channel, p.c_in, L2_WAY):
             each *= CONFLICT
-    each *= p.pixels / p.segment
+    each *= p.pixels // p.segment
     each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, pixels_are_rows)
     if p.has_residual:
         each += copy_cycles(p, &p.residual, p.c_out, pixels_are_rows)
@@ -183,28 +193,40 @@ cdef inline Py_ssize_t padded_row(Py_ssize_t size) noexcept nogil:
     return (ceil_div(size, 64) | 1) * 64
 
 
-cdef void choose_plan(Plan *p, const isa *isa, int threads) noexcept nogil:
+cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     """From shapes and strides to blocks and scratch."""
-    cdef Py_ssize_t lanes = p.kernels.lanes, least, granule = 1, total, tasks
-    cdef double best = -1, estimate
+    cdef Py_ssize_t lanes, least, granule, total, tasks
+    cdef double best = INFINITY, estimate
     cdef bint best_rows = False, best_pack = False
+    cdef const isa *best_isa = p.wide
+    cdef const isa *candidates[2]
     cdef int rows, pack
-    for rows in range(2):
-        for pack in range(2):
-            estimate = cycles(p, isa, rows, pack)
-            if best < 0 or estimate < best:
-                best, best_rows, best_pack = estimate, rows, pack
-    cycles(p, isa, best_rows, best_pack)
+    candidates[0] = p.wide
+    candidates[1] = p.narrow
+    p.panel_lanes = p.of_panels.real[p.unit == 8].lanes
+    p.panels = ceil_div(ceil_div(p.c_out, p.panel_lanes), p.of_panels.panel_vectors)
+    p.panel_width = ceil_div(ceil_div(p.c_out, p.panel_lanes), p.panels) * p.panel_lanes
+    for candidate in candidates:
+        for rows in range(2):
+            if candidate == NULL or rows and candidate != p.of_panels:
+                continue
+            for pack in range(2):
+                estimate = cycles(p, candidate, rows, pack)
+                if estimate < best:
+                    best, best_isa, best_rows, best_pack = estimate, candidate, rows, pack
+    cycles(p, best_isa, best_rows, best_pack)
 
+    lanes = p.kernels.lanes
     if p.pixels_are_rows:
-        least = p.kernels.max_rows[p.panel_vectors]
+        granule = 1
+        least = p.kernels.max_rows[p.panel_width // lanes]
     else:
         granule = lanes
-        least = isa.strip_vectors * lanes
+        least = p.strip_vectors * lanes
     p.cuts = max(1, ceil_div(p.c_in * least * p.unit, 2 * X_BLOCK_BYTES))
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
     p.block = max(1, X_BLOCK_BYTES // (depth * p.unit * least)) * least
-    cdef Py_ssize_t panel_bytes = p.panel_vectors * lanes * p.unit
+    cdef Py_ssize_t panel_bytes = p.panel_width * p.unit
     if p.out.packed:
         p.block = min(p.block, max(1, OUT_PANEL_BYTES // (panel_bytes * least)) * least)
 
@@ -227,13 +249,13 @@ cdef void choose_plan(Plan *p, const isa *isa, int threads) noexcept nogil:
         p.x_row = padded_row(block * p.unit)
         p.x_bytes = p.x_row * depth
     elif not p.pixels_are_rows:
-        p.x_row = isa.strip_vectors * lanes * p.unit  # the strip at the end of a segment
+        p.x_row = p.strip_vectors * lanes * p.unit  # the strip at the end of a segment
         p.x_bytes = p.x_row * depth if p.segment % lanes else 0
     if p.pixels_are_rows:
         p.out_row = panel_bytes
         p.out_bytes = p.out_row * block
     else:
         p.out_row = padded_row(block * p.unit)
-        p.out_bytes = p.out_row * (p.panel_vectors * lanes)
+        p.out_bytes = p.out_row * p.panel_width
     p.scratch = ceil_div(p.x_bytes, 64) * 64 + (p.out_bytes if p.out.packed else 0) + (
         p.out_bytes if p.has_residual and p.residual.packed else 0)

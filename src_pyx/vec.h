@@ -32,19 +32,24 @@
 #define INLINE static inline __attribute__((always_inline))
 #endif
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && defined(NARROW)
+#define VREGS 32
+#ifdef REAL_IS_DOUBLE
+typedef __m256d vec;
+#define OP(name) _mm256_##name##_pd
+#else
+typedef __m256 vec;
+#define OP(name) _mm256_##name##_ps
+#endif
+#elif defined(__AVX512F__)
 #define VREGS 32
 #ifdef REAL_IS_DOUBLE
 typedef __m512d vec;
 #define OP(name) _mm512_##name##_pd
-#define LANE_MASK(n) ((1u << (n)) - 1)
 #else
 typedef __m512 vec;
 #define OP(name) _mm512_##name##_ps
-#define LANE_MASK(n) ((1u << (n)) - 1)
 #endif
-INLINE vec vload_n(const char *p, int n) { return OP(maskz_loadu)(LANE_MASK(n), p); }
-INLINE void vstore_n(char *p, vec x, int n) { OP(mask_storeu)(p, LANE_MASK(n), x); }
 
 #elif defined(__AVX2__)
 #define VREGS 16
@@ -75,6 +80,10 @@ INLINE vec vload_n(const char *p, int n) {
 INLINE void vstore_n(char *p, vec x, int n) { __builtin_memcpy(p, &x, n * sizeof(REAL)); }
 #endif
 
+#ifdef __AVX512F__
+INLINE vec vload_n(const char *p, int n) { return OP(maskz_loadu)((1u << n) - 1, p); }
+INLINE void vstore_n(char *p, vec x, int n) { OP(mask_storeu)(p, (1u << n) - 1, x); }
+#endif
 #ifdef OP
 INLINE vec vload(const char *p) { return OP(loadu)((const REAL *)p); }
 INLINE void vstore(char *p, vec x) { OP(storeu)((REAL *)p, x); }

@@ -12,7 +12,7 @@ struct tile_run {
     ptrdiff_t columns; /* columns of a tile that are stored: (V-1)·lanes < columns <= V·lanes */
     const char *a;     /* row operand, broadcast; either a_row or a_k is the size of an element (which: a_rows_unit) */
     ptrdiff_t a_row, a_k, a_tile;
-    const char *b; /* column operand; its rows are readable up to V·lanes */
+    const char *b; /* column operand */
     ptrdiff_t b_k, b_tile;
     const char *start; /* what the sums start from: an element for each row, or rows of columns (start_row 0: all alike) */
     ptrdiff_t start_row, start_tile;

@@ -1,7 +1,6 @@
 # The loop nest: threads over tasks, blocks of pixels, panels of output channels, cuts of the sums, lines of tiles.
 
 from cython.parallel cimport parallel
-from libc.string cimport memset
 
 cdef struct Call:
     const Plan *plan
@@ -80,13 +79,11 @@ cdef void pixel_rows(const Plan *p, tile_run *t, Py_ssize_t count) noexcept nogi
     line(p, t, True, rows, vectors, tiles - taller)
 
 
-cdef void channel_rows(const Plan *p, tile_run *t, Py_ssize_t count, Py_ssize_t channels, const char *end) noexcept nogil:
-    """A block with channels as rows: for each few of them, strips of pixels of nearly equal width.
-
-    end: where the last strip is read if its last vector is not whole; NULL where all are.
-    """
+cdef void channel_rows(const Plan *p, tile_run *t, Py_ssize_t count, Py_ssize_t channels) noexcept nogil:
+    """A block with channels as rows: for each few of them, strips of pixels of nearly equal width."""
     cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(count, lanes), strips = ceil_div(total, p.strip_vectors)
-    cdef Py_ssize_t vectors = total // strips, wider = total % strips, whole = strips - (1 if end != NULL else 0)
+    cdef Py_ssize_t vectors = total // strips, wider = total % strips, cut_off = total * lanes - count
+    cdef Py_ssize_t whole = strips - wider - (1 if cut_off else 0)
     cdef Py_ssize_t tiles = ceil_div(channels, p.kernels.max_rows[ceil_div(total, strips)]), i, row, rows
     cdef tile_run here
     for i in range(tiles):
@@ -99,14 +96,11 @@ cdef void channel_rows(const Plan *p, tile_run *t, Py_ssize_t count, Py_ssize_t 
         if here.residual != NULL:
             here.residual += row * here.residual_row
         here.columns = (vectors + 1) * lanes
-        line(p, &here, False, rows, vectors + 1, min(wider, whole))
+        line(p, &here, False, rows, vectors + 1, wider)
         here.columns = vectors * lanes
-        line(p, &here, False, rows, vectors, max(0, whole - wider))
-        if end != NULL:
-            here.b = end
-            here.b_k = p.x_row
-            here.columns = vectors * lanes - (total * lanes - count)
-            line(p, &here, False, rows, vectors, 1)
+        line(p, &here, False, rows, vectors, whole)
+        here.columns -= cut_off
+        line(p, &here, False, rows, vectors, 1 if cut_off else 0)
 
 
 cdef inline Near in_place(const Plan *p, const Operand *operand, char *data, Py_ssize_t first) noexcept nogil:
@@ -125,31 +119,16 @@ cdef inline Near in_scratch(const Plan *p, char *scratch, Py_ssize_t row, bint b
     return near
 
 
-cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel, Py_ssize_t depth,
-                 const char **end) noexcept nogil:
-    """Where the tiles read x; packs what they can't read in place. `end`: as in channel_rows."""
+cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel, Py_ssize_t depth) noexcept nogil:
+    """Where the tiles read x; packs what they can't read in place."""
     cdef char *far = block.x + channel * p.x.channel
-    cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(block.count, lanes), tail = 0, k
-    cdef Near near, strip
-    if not p.pixels_are_rows and block.count % lanes:  # pixels of the last strip
-        tail = total // ceil_div(total, p.strip_vectors) * lanes - (total * lanes - block.count)
-    if p.x.packed:
-        near = in_scratch(p, block.x_scratch, p.x_row, p.x_by_depth)
-        if block.loaded != cut:
-            copy_block(p, &p.x, far, &near, block.first, block.count, depth, False)
-        strip = near
-        strip.data += (block.count - tail) * p.unit
-    else:
-        near = in_place(p, &p.x, far, block.first)
-        strip = in_scratch(p, block.x_scratch, p.x_row, False)
-        if tail and block.loaded != cut:
-            copy_block(p, &p.x, far, &strip, block.first + block.count - tail, tail, depth, False)
-    if tail:
-        end[0] = strip.data
-        if block.loaded != cut:  # defined numbers in the lanes that do not count
-            for k in range(depth):
-                memset(strip.data + k * p.x_row + tail * p.unit, 0, (lanes - tail % lanes) * p.unit)
-    block.loaded = cut
+    cdef Near near
+    if not p.x.packed:
+        return in_place(p, &p.x, far, block.first)
+    near = in_scratch(p, block.x_scratch, p.x_row, p.x_by_depth)
+    if block.loaded != cut:
+        copy_block(p, &p.x, far, &near, block.first, block.count, depth, False)
+        block.loaded = cut
     return near
 
 
@@ -162,7 +141,6 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     cdef Py_ssize_t channels = min(width, p.c_out - channel)
     cdef Py_ssize_t k = part(p.c_in, p.cuts, cut), depth = part(p.c_in, p.cuts, cut + 1) - k
     cdef bint last = cut == p.cuts - 1
-    cdef const char *end = NULL
     cdef const char *bias = call.bias + (block.group * vectors + at) * lanes * p.unit
     cdef const char *weight = call.weight + ((block.group * vectors + at) * p.c_in * lanes + k * width) * p.unit
     cdef char *far_out = block.out + channel * p.out.channel
@@ -170,7 +148,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     cdef Near x, out, residual
     cdef tile_run t
 
-    x = load_x(p, block, cut, k, depth, &end)
+    x = load_x(p, block, cut, k, depth)
     if p.out.packed:
         out = in_scratch(p, block.out_scratch, p.out_row, p.pixels_are_rows)
     else:
@@ -208,7 +186,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
         t.a_k = width * p.unit
         t.b = x.data
         t.b_k = x.channel
-        channel_rows(p, &t, block.count, channels, end)
+        channel_rows(p, &t, block.count, channels)
     if last and p.out.packed:
         copy_block(p, &p.out, far_out, &out, block.first, block.count, channels, True)
 

@@ -1,6 +1,7 @@
 # How a call is cut into blocks: which operand is rows and which columns, what is read in place and what is packed.
 
 cdef enum:
+    MAX_VECTORS = 4  # isa.h
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
 
 # Bytes of x that a block keeps near: about half of the 512 KiB to 2 MiB that a core's second-level cache has today.
@@ -143,7 +144,7 @@ cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t way) noexcept
 cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth) noexcept nogil:
     """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before."""
     cdef double fmas = rows * vectors * isa.fma_cycles
-    return depth * max(fmas, (rows + vectors) / 2, 4.0) + 4 * fmas + 20
+    return depth * max(fmas, (rows + vectors) / 2, 4.0) + 4 * fmas + 40
 
 
 cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
@@ -153,7 +154,12 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
     cdef double each
     p.isa = isa
     p.kernels = isa.real[unit == 8]
-    p.strip_vectors = isa.strip_vectors
+    # a strip so narrow that a tile has every output channel reads x once
+    p.strip_vectors = MAX_VECTORS
+    while p.strip_vectors > 1 and p.kernels.max_rows[p.strip_vectors] < p.c_out:
+        p.strip_vectors -= 1
+    if p.kernels.max_rows[p.strip_vectors] < p.c_out:
+        p.strip_vectors = isa.strip_vectors
     p.pixels_are_rows = pixels_are_rows
     p.x.packed = pack_x or p.x.load != p.copy or not (
         p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
@@ -176,7 +182,7 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
             each *= CONFLICT
     else:
         columns = ceil_div(p.segment, lanes)
-        wide = ceil_div(columns, isa.strip_vectors)
+        wide = ceil_div(columns, p.strip_vectors)
         tall = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(columns, wide)])
         each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in)
         if tall > 1 and not p.x.packed and conflict(p.x.channel, p.c_in, L2_WAY):
@@ -248,9 +254,6 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     elif p.x.packed:
         p.x_row = padded_row(block * p.unit)
         p.x_bytes = p.x_row * depth
-    elif not p.pixels_are_rows:
-        p.x_row = p.strip_vectors * lanes * p.unit  # the strip at the end of a segment
-        p.x_bytes = p.x_row * depth if p.segment % lanes else 0
     if p.pixels_are_rows:
         p.out_row = panel_bytes
         p.out_bytes = p.out_row * block

@@ -44,8 +44,18 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     /* Rows are reached from three pointers and the strides ·1, ·2, ·3, ·4: x86 has too few registers for one each. */
     const char *a5 = a + 5 * a_row, *a10 = a + 10 * a_row;
     const ptrdiff_t a_row3 = 3 * a_row;
+    /* The next tile's x comes nearer while this one computes: from where its columns are read, or its rows in a line. */
+    const char *ahead = A_ROWS_UNIT ? b + t->b_tile : a + t->a_tile;
     for (ptrdiff_t k = t->depth; k > 0; k--) {
-        UNROLL for (int v = 0; v < V; v++) bk[v] = vload(b + v * sizeof(vec));
+        if (A_ROWS_UNIT) {
+            UNROLL for (int v = 0; v < V; v++) if (v * sizeof(vec) % 64 == 0) __builtin_prefetch(ahead + v * sizeof(vec), 0, 2);
+            ahead += t->b_k;
+        } else {
+            __builtin_prefetch(ahead, 0, 2);
+            ahead += 64;
+        }
+        UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(b + v * sizeof(vec));
+        bk[V - 1] = vload_last(b + (V - 1) * sizeof(vec), last);
         UNROLL for (int r = 0; r < R; r++) {
             const char *from = r < 5 || A_ROWS_UNIT ? a : r < 10 ? a5 : r < 15 ? a10 : a10 + 5 * a_row;
             const int step = A_ROWS_UNIT ? r : r % 5;

@@ -6,6 +6,7 @@
  *   VREGS                 registers that the set has
  *   vload, vstore         a whole register, any address
  *   vload_n, vstore_n     its first n lanes, 0 <= n <= LANES; no byte beyond them is touched, lanes not loaded are zero
+ *   vload_last            vload_n for an n that is mostly LANES
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
  *   vabove(x, low, zero)  max(low, x) + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
@@ -24,6 +25,7 @@
 #define vstore NAME(vstore)
 #define vload_n NAME(vload_n)
 #define vstore_n NAME(vstore_n)
+#define vload_last NAME(vload_last)
 #define vset1 NAME(vset1)
 #define vfma NAME(vfma)
 #define vabove NAME(vabove)
@@ -74,10 +76,14 @@ INLINE void vstore_n(char *p, vec x, int n) { OP(maskstore)((REAL *)p, NAME(lane
 typedef REAL vec __attribute__((vector_size(16)));
 INLINE vec vload_n(const char *p, int n) {
     vec x = {0};
-    __builtin_memcpy(&x, p, n * sizeof(REAL));
+    for (int i = 0; i < LANES; i++)
+        if (i < n) x[i] = ((const REAL *)p)[i];
     return x;
 }
-INLINE void vstore_n(char *p, vec x, int n) { __builtin_memcpy(p, &x, n * sizeof(REAL)); }
+INLINE void vstore_n(char *p, vec x, int n) {
+    for (int i = 0; i < LANES; i++)
+        if (i < n) __builtin_memcpy(p + i * sizeof(REAL), &x[i], sizeof(REAL));
+}
 #endif
 
 #ifdef __AVX512F__
@@ -117,4 +123,9 @@ INLINE vec vbelow(vec x, vec high, vec zero) {
     __typeof__(x > high) above = x > high;
     return (vec)((above & (__typeof__(above))high) | (~above & (__typeof__(above))x)) + zero;
 }
+#endif
+#ifdef __AVX512F__
+INLINE vec vload_last(const char *p, int n) { return vload_n(p, n); }
+#else
+INLINE vec vload_last(const char *p, int n) { return n == LANES ? vload(p) : vload_n(p, n); }
 #endif

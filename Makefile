@@ -9,13 +9,20 @@ SOURCES := pyproject.toml setup.py $(wildcard pwconv/*.py pwconv/*.pyi) $(filter
 # pwconv/ here has no compiled core, so Python is started from another folder.
 ELSEWHERE := cd $(VENV) &&
 
+THREADS ?= 1
+LAYER ?= 512-512@14
+LAYOUT ?= NCHW
+
 COVERAGE := --cov=pwconv --cov-config=../pyproject.toml --cov-report=term --cov-fail-under=95
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test bench bench-full profile lint clean
 
 help:
 	@echo 'make demo [IMAGE=file]  separate the stains of a picture, write pwconv-demo.png'
 	@echo 'make test [ARGS=...]    run the tests, with coverage; or pytest with ARGS'
+	@echo 'make bench [THREADS=1]  time a dozen layers beside other libraries, into bench/results; minutes'
+	@echo 'make bench-full         the same with every layer'
+	@echo 'make profile [LAYER=512-512@14] [LAYOUT=NCHW]  where the time of one layer goes, with perf'
 	@echo 'make lint               ruff, cython-lint, mypy, stubtest'
 	@echo 'make clean              remove what was built, and .venv'
 
@@ -26,6 +33,22 @@ demo: $(VENV)/extra-demo
 test: $(VENV)/extra-test
 	@cd tests && ../$(VENV)/bin/python -m pytest $(or $(ARGS),$(COVERAGE))
 
+bench: RESULTS = results/dozen-threads-$(THREADS).json
+bench-full: RESULTS = results/full-threads-$(THREADS).json
+bench-full: FULL := --full
+bench bench-full: $(VENV)/extra-bench
+	@mkdir -p bench/results
+	@cd bench && ../$(VENV)/bin/python -m pytest --threads $(THREADS) $(FULL) -rs --benchmark-json=$(RESULTS) \
+		--benchmark-columns=median,iqr,rounds --benchmark-sort=mean $(ARGS)
+	@cd bench && ../$(VENV)/bin/python plots.py $(RESULTS)
+
+profile: $(VENV)/installed
+	@cd bench && OMP_NUM_THREADS=1 perf record -q -o ../$(VENV)/perf.data \
+		../$(VENV)/bin/python hot.py $(LAYER) $(LAYOUT)
+	@perf report -i $(VENV)/perf.data --stdio --percent-limit 1 2>/dev/null | sed '/^#/d; /^$$/d'
+	@perf annotate -i $(VENV)/perf.data --stdio --stdio-color never 2>/dev/null | \
+		awk '/Percent \|/ { symbols++ } symbols == 1 && $$2 == ":" && $$1 >= 0.5'
+
 lint: $(VENV)/extra-lint
 	$(VENV)/bin/ruff check --extend-exclude build .
 	$(VENV)/bin/ruff format --check --extend-exclude build .
@@ -35,12 +58,15 @@ lint: $(VENV)/extra-lint
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	rm -rf tests/.coverage tests/.hypothesis tests/.pytest_cache
-	find pwconv src_pyx tests -name __pycache__ -exec rm -rf {} +
+	rm -rf tests/.coverage tests/.hypothesis tests/.pytest_cache bench/.pytest_cache
+	find pwconv src_pyx tests bench -name __pycache__ -exec rm -rf {} +
+
+# The torch of PyPI brings CUDA, gigabytes that no benchmark here uses.
+$(VENV)/extra-bench: INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
 
 $(VENV)/extra-%: $(VENV)/installed
 	@echo 'Installing what make $* needs'
-	@$(PIP) install 'pwconv[$*]'
+	@$(PIP) install $(INDEX) 'pwconv[$*]'
 	@touch $@
 
 $(VENV)/installed: $(SOURCES) | $(VENV)/bin/pip

@@ -1,4 +1,4 @@
-"""The command line: ``python -m pwconv demo`` and ``python -m pwconv info``."""
+"""The command line: ``python -m pwconv demo``, ``bench`` and ``info``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "info":
         pwconv.show_config()
         return 0
+    return _run_bench(arguments) if arguments.command == "bench" else _run_demo(arguments)
 
+
+def _run_bench(arguments: argparse.Namespace) -> int:
+    from pwconv import _bench, _layers
+
+    try:
+        return _bench.run(arguments.layers, arguments.threads)
+    except _layers.BenchError as error:
+        print(f"pwconv bench: {error}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print("pwconv bench: not enough memory for this layer", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run_demo(arguments: argparse.Namespace) -> int:
     from pwconv import _demo
 
     try:
@@ -68,6 +86,23 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("pwconv-demo.png"),
         metavar="FILE",
         help="the PNG to write, or to replace (default: %(default)s)",
+    )
+    bench = commands.add_parser(
+        "bench",
+        help="time layers of known networks beside NumPy and against this machine's limit",
+        description="Time layers of known networks, in float32 with bias and ReLU, beside NumPy's matmul with the same "
+        "bias and ReLU, and against what this machine can do at most, in interleaved rounds.",
+    )
+    bench.add_argument(
+        "--layers",
+        nargs="+",
+        default=[],
+        metavar="LAYER",
+        help="networks of the table (resnet50, colour, ...) or shapes: 256-64@56 for 256 to 64 channels on 56×56 pixels, "
+        "or 8x256-64@56x48/2 with batch, width and stride; by default one layer of each kind",
+    )
+    bench.add_argument(
+        "--threads", type=int, metavar="N", help="threads of pwconv and of NumPy (default: pwconv.get_num_threads())"
     )
     commands.add_parser(
         "info",

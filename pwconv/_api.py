@@ -8,7 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
-from ._checks import as_array, as_weight, bounds, check_apart, check_layout, check_out, positive, real_type, stride_pair
+from ._checks import (
+    as_array,
+    as_weight,
+    bounds,
+    check_apart,
+    check_layout,
+    check_out,
+    positive,
+    real_type,
+    stride_pair,
+    thread_count,
+)
 
 Array: TypeAlias = NDArray[Any]
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
@@ -70,7 +81,7 @@ class Conv1x1(_core.Layer):
         weight = as_weight(weight)
         bias = None if bias is None else as_array("bias", bias)
         group_count = positive("groups", groups)
-        if len(weight) % group_count:
+        if len(weight) % group_count or group_count > max(1, len(weight)):
             raise ValueError(f"groups must divide the {len(weight)} output channels of weight, got {group_count}")
         if bias is not None and bias.shape != (len(weight),):
             raise ValueError(f"bias must have shape ({len(weight)},), one for each output channel, got {bias.shape}")
@@ -137,7 +148,7 @@ class Conv1x1(_core.Layer):
                 f"got {x.shape[channel_axis]}: shape {x.shape}"
             )
         residual = None if residual is None else as_array("residual", residual)
-        threads = None if num_threads is None else positive("num_threads", num_threads)
+        threads = None if num_threads is None else thread_count("num_threads", num_threads)
         shape = _out_shape(x.shape, c_out, stride_pair(self._config["stride"]), channel_axis)
         if residual is not None and residual.shape != shape:
             raise ValueError(f"residual must have the shape of the output, {shape}, got {residual.shape}")

@@ -73,6 +73,10 @@ def positive(name: str, value: SupportsIndex) -> int:
     return number
 
 
+def thread_count(name: str, value: SupportsIndex) -> int:
+    return min(positive(name, value), 2**31 - 1)  # OpenMP counts in int
+
+
 def stride_pair(stride: Any) -> tuple[int, int]:
     if isinstance(stride, (tuple, list, np.ndarray)) and np.ndim(stride) == 1:
         if len(stride) != 2:
@@ -96,12 +100,14 @@ def bounds(activation: Any) -> tuple[float, float]:
         raise ValueError(f"activation must have two bounds, (low, high), got {len(activation)}: {activation!r}")
     ends = []
     for bound, none in zip(activation, (-math.inf, math.inf), strict=True):
-        if isinstance(bound, str):
+        if isinstance(bound, (str, bytes)):
             raise TypeError(f"activation must have numbers as bounds, got {activation!r}")
         try:
             ends.append(none if bound is None else float(bound) + 0.0)
         except (TypeError, ValueError):
             raise TypeError(f"activation must have numbers as bounds, got {activation!r}") from None
+        except OverflowError:
+            raise ValueError(f"activation must have bounds that float64 holds, got {activation!r}") from None
     low, high = ends
     if not low <= high:
         raise ValueError(f"activation must have low <= high, got {activation!r}")

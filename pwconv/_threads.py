@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import SupportsIndex
 
 from . import _core
-from ._checks import positive
+from ._checks import thread_count
 
 
 def cgroup_quota(root: Path = Path("/")) -> float | None:
@@ -61,7 +61,6 @@ def _processors(quota: str, period: str) -> float:
 # OpenMP has read OMP_NUM_THREADS already; set by the user, it stands above the cgroup's quota.
 _quota = None if os.environ.get("OMP_NUM_THREADS") else cgroup_quota()
 _set_by_user = 0
-MOST_THREADS = 2**31 - 1  # OpenMP counts in int
 
 
 def _tell_core() -> None:
@@ -112,7 +111,7 @@ def set_num_threads(n: SupportsIndex) -> None:
     >>> pwconv.set_num_threads(before)
     """
     global _set_by_user
-    _set_by_user = min(positive("n", n), MOST_THREADS)
+    _set_by_user = thread_count("n", n)
     _tell_core()
 
 

@@ -1,24 +1,6 @@
-/* The copy between a strided block and a packed one (isa.h: copy_kernel): straight, transposing or element by element. */
-#define QUAD (16 / (int)sizeof(REAL)) /* transposes go by squares of 16-byte vectors */
-typedef REAL NAME(quad) __attribute__((vector_size(16), aligned(1), may_alias));
-
-INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1) {
-    typedef NAME(quad) quad;
-#ifdef REAL_IS_DOUBLE
-    const quad a = *(const quad *)src, b = *(const quad *)(src + s1);
-    *(quad *)dst = __builtin_shufflevector(a, b, 0, 2);
-    *(quad *)(dst + d0) = __builtin_shufflevector(a, b, 1, 3);
-#else
-    const quad a = *(const quad *)src, b = *(const quad *)(src + s1);
-    const quad c = *(const quad *)(src + 2 * s1), d = *(const quad *)(src + 3 * s1);
-    const quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    const quad AB = __builtin_shufflevector(a, b, 2, 6, 3, 7), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    *(quad *)dst = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-    *(quad *)(dst + d0) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-    *(quad *)(dst + 2 * d0) = __builtin_shufflevector(AB, CD, 0, 1, 4, 5);
-    *(quad *)(dst + 3 * d0) = __builtin_shufflevector(AB, CD, 2, 3, 6, 7);
-#endif
-}
+/* The copy between a strided block and a packed one (isa.h: copy_kernel). After the axes are put in order, the destination
+ * is contiguous along j if it is contiguous at all. Then the source decides: straight, transposing, every few elements
+ * (the channel of a picture, a strided convolution), or element by element. */
 
 INLINE void NAME(copy_elements)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *src, ptrdiff_t s0, ptrdiff_t s1,
                                 ptrdiff_t n0, ptrdiff_t n1) {
@@ -26,31 +8,118 @@ INLINE void NAME(copy_elements)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const cha
         for (ptrdiff_t j = 0; j < n1; j++) __builtin_memcpy(dst + i * d0 + j * d1, src + i * s0 + j * s1, sizeof(REAL));
 }
 
+static void NAME(copy_straight)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s0, ptrdiff_t n0, ptrdiff_t n1) {
+    for (ptrdiff_t i = 0; i < n0; i++, dst += d0, src += s0) {
+        ptrdiff_t j = 0;
+        for (; j + LANES <= n1; j += LANES) vstore(dst + j * sizeof(REAL), vload(src + j * sizeof(REAL)));
+        if (j < n1) vstore_n(dst + j * sizeof(REAL), vload_n(src + j * sizeof(REAL), (int)(n1 - j)), (int)(n1 - j));
+    }
+}
+
+/* A square of at most LANES × LANES elements: dst[i·d0 + j] = src[i + j·s1]. Riffling the first half of the rows with the
+ * second, as a deck of cards, log2(LANES) times over, transposes them. */
+INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, int n0, int n1) {
+    vec row[LANES], next[LANES];
+    UNROLL for (int j = 0; j < LANES; j++) row[j] = j < n1 ? vload_last(src + j * s1, n0) : (vec){0};
+    UNROLL for (int stage = 1; stage < LANES; stage *= 2) {
+        UNROLL for (int j = 0; j < LANES / 2; j++) {
+            next[2 * j] = riffle_low(row[j], row[j + LANES / 2]);
+            next[2 * j + 1] = riffle_high(row[j], row[j + LANES / 2]);
+        }
+        UNROLL for (int j = 0; j < LANES; j++) row[j] = next[j];
+    }
+    UNROLL for (int i = 0; i < LANES; i++)
+        if (i < n0) {
+            if (n1 == LANES) vstore(dst + i * d0, row[i]);
+            else vstore_n(dst + i * d0, row[i], n1);
+        }
+}
+
+static void NAME(copy_transposed)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, ptrdiff_t n0, ptrdiff_t n1) {
+    for (ptrdiff_t i = 0; i < n0; i += LANES)
+        for (ptrdiff_t j = 0; j < n1; j += LANES) {
+            char *to = dst + i * d0 + j * sizeof(REAL);
+            const char *from = src + i * sizeof(REAL) + j * s1;
+            if (n0 - i >= LANES && n1 - j >= LANES)
+                NAME(transpose_square)(to, d0, from, s1, LANES, LANES);
+            else
+                NAME(transpose_square)(to, d0, from, s1, (int)(n0 - i < LANES ? n0 - i : LANES),
+                                       (int)(n1 - j < LANES ? n1 - j : LANES));
+        }
+}
+
+#ifdef HAS_PICK
+enum { NAME(MOST) = 4 }; /* elements from one that counts to the next */
+
+/* dst[i·d0 + j] = src[i·s0 + step·j], step elements: vectors are loaded as they lie, the last so that it ends with the
+ * last element that counts, and what counts is picked from them one after the other. */
+static void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s0, int step, ptrdiff_t n0, ptrdiff_t n1) {
+    lane_index pick[NAME(MOST)][LANES];
+    const int last = step * (LANES - 1) - LANES + 1; /* where the last vector begins */
+    for (int i = 0; i < LANES; i++) {
+        const int at = step * i, of = at >= (step - 1) * LANES ? step - 1 : at / LANES;
+        const int in = of == step - 1 ? at - last : at % LANES;
+        for (int v = 1; v < step; v++) pick[v][i] = of == v ? LANES + in : v == 1 && of == 0 ? in : i;
+    }
+    for (ptrdiff_t i = 0; i < n0; i++, dst += d0, src += s0) {
+        ptrdiff_t j = 0;
+        for (; j + LANES <= n1; j += LANES) {
+            const char *from = src + j * step * sizeof(REAL);
+            vec x = vload(from);
+            for (int v = 1; v < step; v++)
+                x = vpick(x, vload(from + (v < step - 1 ? v * LANES : last) * sizeof(REAL)), pick[v]);
+            vstore(dst + j * sizeof(REAL), x);
+        }
+        NAME(copy_elements)(dst + j * sizeof(REAL), 0, sizeof(REAL), src + j * step * sizeof(REAL), 0, step * sizeof(REAL),
+                            1, n1 - j);
+    }
+}
+
+/* dst[i·n1 + j] = src[i + j·s1] for n1 from 2 to MOST: rows are riffled into each other. */
+static void NAME(copy_interleaved)(char *dst, const char *src, ptrdiff_t s1, ptrdiff_t n0, int n1) {
+    lane_index pick[NAME(MOST)][NAME(MOST)][LANES]; /* [vector of the result][row] */
+    for (int at = 0; at < n1 * LANES; at++)
+        for (int j = 1; j < n1; j++)
+            pick[at / LANES][j][at % LANES] = at % n1 == j ? LANES + at / n1 : j == 1 && at % n1 == 0 ? at / n1 : at % LANES;
+    ptrdiff_t i = 0;
+    for (; i + LANES <= n0; i += LANES)
+        for (int v = 0; v < n1; v++) {
+            vec x = vload(src + i * sizeof(REAL));
+            for (int j = 1; j < n1; j++) x = vpick(x, vload(src + i * sizeof(REAL) + j * s1), pick[v][j]);
+            vstore(dst + (i * n1 + v * LANES) * sizeof(REAL), x);
+        }
+    NAME(copy_elements)(dst + i * n1 * sizeof(REAL), n1 * sizeof(REAL), sizeof(REAL), src + i * sizeof(REAL), sizeof(REAL), s1,
+                        n0 - i, n1);
+}
+#endif
+
 static void NAME(copy)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *src, ptrdiff_t s0, ptrdiff_t s1, ptrdiff_t n0,
                        ptrdiff_t n1) {
     const ptrdiff_t unit = sizeof(REAL);
-    if (d1 != unit && d0 == unit) { /* the destination's unit axis, if it has one, comes last */
+    if (d1 != unit && d0 == unit) {
         ptrdiff_t t;
         t = d0, d0 = d1, d1 = t;
         t = s0, s0 = s1, s1 = t;
         t = n0, n0 = n1, n1 = t;
     }
     if (d1 == unit && s1 == unit) {
-        for (ptrdiff_t i = 0; i < n0; i++, dst += d0, src += s0) {
-            ptrdiff_t j = 0;
-            for (; j + LANES <= n1; j += LANES) vstore(dst + j * unit, vload(src + j * unit));
-            if (j < n1) vstore_n(dst + j * unit, vload_n(src + j * unit, (int)(n1 - j)), (int)(n1 - j));
-        }
-    } else if (d1 == unit && s0 == unit) {
-        const ptrdiff_t m0 = n0 / QUAD * QUAD, m1 = n1 / QUAD * QUAD;
-        for (ptrdiff_t j = 0; j < m1; j += QUAD)
-            for (ptrdiff_t i = 0; i < m0; i += QUAD)
-                NAME(transpose_square)(dst + i * d0 + j * unit, d0, src + i * unit + j * s1, s1);
-        NAME(copy_elements)(dst + m1 * unit, d0, unit, src + m1 * s1, unit, s1, m0, n1 - m1);
-        NAME(copy_elements)(dst + m0 * d0, d0, unit, src + m0 * unit, unit, s1, n0 - m0, n1);
-    } else if (d1 == unit)
+        NAME(copy_straight)(dst, d0, src, s0, n0, n1);
+        return;
+    }
+#ifdef HAS_PICK
+    if (d1 == unit && s1 % unit == 0 && s1 / unit >= 2 && s1 / unit <= NAME(MOST)) {
+        NAME(copy_every)(dst, d0, src, s0, (int)(s1 / unit), n0, n1);
+        return;
+    }
+    if (d1 == unit && s0 == unit && d0 == n1 * unit && n1 >= 2 && n1 <= NAME(MOST)) {
+        NAME(copy_interleaved)(dst, src, s1, n0, (int)n1);
+        return;
+    }
+#endif
+    if (d1 == unit && s0 == unit)
+        NAME(copy_transposed)(dst, d0, src, s1, n0, n1);
+    else if (d1 == unit)
         NAME(copy_elements)(dst, d0, unit, src, s0, s1, n0, n1);
     else
         NAME(copy_elements)(dst, d0, d1, src, s0, s1, n0, n1);
 }
-#undef QUAD

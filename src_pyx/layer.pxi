@@ -190,6 +190,20 @@ cdef class Layer:
         bias.flags.writeable = False
         return bias
 
+    def _last_plan(self):
+        """How the last call was cut into blocks, for tests and for measuring."""
+        cdef Geometry known = self.last
+        cdef const Plan *p = &known.plan
+        return {
+            "vectors": p.isa.name.decode(),
+            "rows": "pixels" if p.pixels_are_rows else "channels",
+            "packed": [name for name, packed in (("x", p.x.packed), ("out", p.out.packed),
+                       ("residual", p.has_residual and p.residual.packed)) if packed],
+            "block": p.block, "blocks": p.blocks, "segment": p.segment, "cuts": p.cuts, "shares": p.shares,
+            "panel": p.panel_width, "strip": p.strip_vectors * p.kernels.lanes, "scratch": p.scratch,
+            "tasks": p.tasks, "threads": known.planned,
+        }
+
     @property
     def _shape(self):
         return self.groups * self.c_out, self.groups * self.c_in

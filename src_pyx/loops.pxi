@@ -24,6 +24,7 @@ cdef struct Block:
     char *x                          # in the arrays: the group's first channel
     char *out
     char *residual
+    Py_ssize_t x_at, out_at, residual_at  # and from there to the first pixel
     char *x_scratch
     char *out_scratch
     char *residual_scratch
@@ -71,41 +72,45 @@ cdef void line(const Plan *p, tile_run *t, bint down, Py_ssize_t rows, Py_ssize_
         t.residual += tiles * t.residual_tile
 
 
-cdef void pixel_rows(const Plan *p, tile_run *t, Py_ssize_t count) noexcept nogil:
-    """A block with pixels as rows: tiles of nearly equal height, one below the other."""
-    cdef Py_ssize_t vectors = ceil_div(t.columns, p.kernels.lanes)
-    cdef Py_ssize_t tiles = ceil_div(count, p.kernels.max_rows[vectors]), rows = count // tiles, taller = count % tiles
-    line(p, t, True, rows + 1, vectors, taller)
-    line(p, t, True, rows, vectors, tiles - taller)
+cdef inline tile_run moved(const Plan *p, const tile_run *t, Py_ssize_t row, Py_ssize_t column) noexcept nogil:
+    cdef tile_run there = t[0]
+    column *= p.unit
+    there.a += row * t.a_row
+    there.b += column
+    there.c += row * t.c_row + column
+    there.start += row * p.unit if t.start_by_row else row * t.start_row + column
+    if t.residual != NULL:
+        there.residual += row * t.residual_row + column
+    return there
 
 
-cdef void channel_rows(const Plan *p, tile_run *t, Py_ssize_t count, Py_ssize_t channels) noexcept nogil:
-    """A block with channels as rows: for each few of them, strips of pixels of nearly equal width."""
-    cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(count, lanes), strips = ceil_div(total, p.strip_vectors)
-    cdef Py_ssize_t vectors = total // strips, wider = total % strips, cut_off = total * lanes - count
-    cdef Py_ssize_t whole = strips - wider - (1 if cut_off else 0)
-    cdef Py_ssize_t tiles = ceil_div(channels, p.kernels.max_rows[ceil_div(total, strips)]), i, row, rows
+cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t widest) noexcept nogil:
+    """Outputs as a grid of tiles of nearly equal height and width, in lines along the side that has more of them."""
+    cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(columns, lanes), cut_off = total * lanes - columns
+    cdef Py_ssize_t strips = ceil_div(total, widest), vectors = total // strips, wider = total % strips
+    cdef Py_ssize_t tiles = ceil_div(rows, p.kernels.max_rows[ceil_div(total, strips)])
+    cdef Py_ssize_t height = rows // tiles, taller = rows % tiles, i
     cdef tile_run here
-    for i in range(tiles):
-        row = part(channels, tiles, i)
-        rows = part(channels, tiles, i + 1) - row
-        here = t[0]
-        here.a += row * here.a_row
-        here.c += row * here.c_row
-        here.start += row * (p.unit if here.start_by_row else here.start_row)
-        if here.residual != NULL:
-            here.residual += row * here.residual_row
-        here.columns = (vectors + 1) * lanes
-        line(p, &here, False, rows, vectors + 1, wider)
-        here.columns = vectors * lanes
-        line(p, &here, False, rows, vectors, whole)
-        here.columns -= cut_off
-        line(p, &here, False, rows, vectors, 1 if cut_off else 0)
+    if strips <= tiles:
+        for i in range(strips):
+            here = moved(p, t, 0, part(total, strips, i) * lanes)
+            here.columns = (vectors + (i < wider)) * lanes - (cut_off if i == strips - 1 else 0)
+            line(p, &here, True, height + 1, vectors + (i < wider), taller)
+            line(p, &here, True, height, vectors + (i < wider), tiles - taller)
+    else:
+        for i in range(tiles):
+            here = moved(p, t, part(rows, tiles, i), 0)
+            here.columns = (vectors + 1) * lanes
+            line(p, &here, False, height + (i < taller), vectors + 1, wider)
+            here.columns = vectors * lanes
+            line(p, &here, False, height + (i < taller), vectors, strips - wider - (cut_off > 0))
+            here.columns -= cut_off
+            line(p, &here, False, height + (i < taller), vectors, cut_off > 0)
 
 
-cdef inline Near in_place(const Plan *p, const Operand *operand, char *data, Py_ssize_t first) noexcept nogil:
+cdef inline Near in_place(const Plan *p, const Operand *operand, char *data) noexcept nogil:
     cdef Near near
-    near.data = data + pixel_offset(p, operand, first)
+    near.data = data
     near.pixel = operand.pixel[p.axes - 1]
     near.channel = operand.channel
     return near
@@ -124,7 +129,7 @@ cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel
     cdef char *far = block.x + channel * p.x.channel
     cdef Near near
     if not p.x.packed:
-        return in_place(p, &p.x, far, block.first)
+        return in_place(p, &p.x, far + block.x_at)
     near = in_scratch(p, block.x_scratch, p.x_row, p.x_by_depth)
     if block.loaded != cut:
         copy_block(p, &p.x, far, &near, block.first, block.count, depth, False)
@@ -152,7 +157,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     if p.out.packed:
         out = in_scratch(p, block.out_scratch, p.out_row, p.pixels_are_rows)
     else:
-        out = in_place(p, &p.out, far_out, block.first)
+        out = in_place(p, &p.out, far_out + block.out_at)
     t.residual = NULL
     t.residual_row = 0
     if last and p.has_residual:
@@ -160,7 +165,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
             residual = in_scratch(p, block.residual_scratch, p.out_row, p.pixels_are_rows)
             copy_block(p, &p.residual, far_residual, &residual, block.first, block.count, channels, False)
         else:
-            residual = in_place(p, &p.residual, far_residual, block.first)
+            residual = in_place(p, &p.residual, far_residual + block.residual_at)
         t.residual = residual.data
         t.residual_row = residual.pixel if p.pixels_are_rows else residual.channel
 
@@ -178,15 +183,14 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
         t.a_k = x.channel
         t.b = weight
         t.b_k = width * p.unit
-        t.columns = channels
-        pixel_rows(p, &t, block.count)
+        grid(p, &t, block.count, channels, p.panel_width // p.kernels.lanes)
     else:
         t.a = weight
         t.a_row = p.unit
         t.a_k = width * p.unit
         t.b = x.data
         t.b_k = x.channel
-        channel_rows(p, &t, block.count, channels)
+        grid(p, &t, channels, block.count, p.strip_vectors)
     if last and p.out.packed:
         copy_block(p, &p.out, far_out, &out, block.first, block.count, channels, True)
 
@@ -208,6 +212,9 @@ cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogi
     block.residual = <char *> call.residual
     if p.has_residual:
         block.residual += block.group * p.c_out * p.residual.channel
+    block.x_at = pixel_offset(p, &p.x, block.first)
+    block.out_at = pixel_offset(p, &p.out, block.first)
+    block.residual_at = pixel_offset(p, &p.residual, block.first) if p.has_residual else 0
     block.x_scratch = scratch
     block.out_scratch = scratch + p.x_bytes
     block.residual_scratch = block.out_scratch + (p.out_bytes if p.out.packed else 0)

@@ -4,11 +4,14 @@ cdef enum:
     MAX_VECTORS = 4  # isa.h
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
 
-# Bytes of x that a block keeps near: about half of the 512 KiB to 2 MiB that a core's second-level cache has today.
-cdef Py_ssize_t X_BLOCK_BYTES = 256 << 10
-# Bytes of a panel of outputs in scratch, half of a first-level cache of 32 KiB.
-cdef Py_ssize_t OUT_PANEL_BYTES = 16 << 10
-# Cycles to move an element through a transposing copy, and through an element by element one; a vector of a straight copy.
+# Bytes of x that a block keeps near: half of the smallest second-level cache of today, 512 KiB; where channels are rows and
+# the vectors are narrow, tiles read x so fast that it has to stay in the first level, 32 KiB.
+cdef Py_ssize_t X_BYTES = 256 << 10
+cdef Py_ssize_t NARROW_X_BYTES = 20 << 10
+# Bytes of a panel of outputs in scratch: half of the first level.
+cdef Py_ssize_t OUT_BYTES = 16 << 10
+# Cycles of a copy: for an element that is transposed (the store misses the cache), for one that is moved alone, and for a
+# vector that is moved as it lies.
 cdef double TRANSPOSE_CYCLES = 0.6
 cdef double ELEMENT_CYCLES = 1.5
 cdef double STRAIGHT_CYCLES = 2.0
@@ -20,6 +23,12 @@ cdef enum:
     L2_WAY = 131072
     WAYS = 8
 cdef double CONFLICT = 1.15
+
+# Pages that the first level of a TLB holds, 64 to 96 today, and what a step costs that needs the second.
+cdef enum:
+    PAGE_BYTES = 4096
+    TLB_PAGES = 64
+cdef double PAGED_CYCLES = 8
 
 # One array as the loops see it. Strides are in bytes.
 cdef struct Operand:
@@ -141,10 +150,13 @@ cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t way) noexcept
     return lines * 2 > sets * WAYS
 
 
-cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth) noexcept nogil:
-    """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before."""
+cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth, bint paged) noexcept nogil:
+    """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before.
+
+    paged: each step is in another page, and the first level of the TLB does not have them all.
+    """
     cdef double fmas = rows * vectors * isa.fma_cycles
-    return depth * max(fmas, (rows + vectors) / 2, 4.0) + 4 * fmas + 40
+    return depth * max(fmas, (rows + vectors) / 2, PAGED_CYCLES if paged else 4.0) + 4 * fmas + 40
 
 
 cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
@@ -171,20 +183,22 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
     if p.has_residual:
         p.segment = min(p.segment, uniform_stretch(p, &p.residual))
 
+    cdef bint paged = not p.x_by_depth and not p.x.packed and p.c_in > TLB_PAGES and p.x.channel >= PAGE_BYTES
+
     # columns in vectors; lines of tiles across and down
     lanes = p.kernels.lanes
     if pixels_are_rows:
         columns = ceil_div(p.c_out, lanes)
         wide = p.panels
         tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_width // lanes])
-        each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, p.c_in)
+        each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, p.c_in, paged)
         if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[inner], p.segment // tall, L1_WAY):
             each *= CONFLICT
     else:
         columns = ceil_div(p.segment, lanes)
         wide = ceil_div(columns, p.strip_vectors)
         tall = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(columns, wide)])
-        each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in)
+        each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in, paged)
         if tall > 1 and not p.x.packed and conflict(p.x.channel, p.c_in, L2_WAY):
             each *= CONFLICT
     each *= p.pixels // p.segment
@@ -229,12 +243,13 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     else:
         granule = lanes
         least = p.strip_vectors * lanes
-    p.cuts = max(1, ceil_div(p.c_in * least * p.unit, 2 * X_BLOCK_BYTES))
+    p.cuts = max(1, ceil_div(p.c_in * least * p.unit, 2 * X_BYTES))
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    p.block = max(1, X_BLOCK_BYTES // (depth * p.unit * least)) * least
+    cdef Py_ssize_t x_bytes = X_BYTES if p.pixels_are_rows or p.isa.fma_cycles == 1 else NARROW_X_BYTES
+    p.block = max(1, x_bytes // (depth * p.unit * least)) * least
     cdef Py_ssize_t panel_bytes = p.panel_width * p.unit
     if p.out.packed:
-        p.block = min(p.block, max(1, OUT_PANEL_BYTES // (panel_bytes * least)) * least)
+        p.block = min(p.block, max(1, OUT_BYTES // (panel_bytes * least)) * least)
 
     total = ceil_div(p.segment, granule)
     p.blocks = ceil_div(p.segment, p.block)
@@ -252,7 +267,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.x_row = padded_row(depth * p.unit)
         p.x_bytes = p.x_row * block
     elif p.x.packed:
-        p.x_row = padded_row(block * p.unit)
+        p.x_row = padded_row(block * p.unit) if p.pixels_are_rows else ceil_div(block, lanes) * lanes * p.unit
         p.x_bytes = p.x_row * depth
     if p.pixels_are_rows:
         p.out_row = panel_bytes

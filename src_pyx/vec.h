@@ -9,11 +9,14 @@
  *   vload_last            vload_n for an n that is mostly LANES
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
+ *   riffle_low, _high     the first or second half of a0 b0 a1 b1 a2 b2 …
+ *   vpick(a, b, pick)     lane i is number pick[i] of a0 a1 … b0 b1 …; where HAS_PICK says that there is such an instruction
  *   vabove(x, low, zero)  max(low, x) + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
  *   vbelow(x, high, zero) min(high, x) + zero likewise
  */
 #undef NAME
 #undef VREGS
+#undef HAS_PICK
 #ifdef REAL_IS_DOUBLE
 #define NAME(x) PASTE(x, ISA, f64)
 #else
@@ -27,6 +30,10 @@
 #define vstore_n NAME(vstore_n)
 #define vload_last NAME(vload_last)
 #define vset1 NAME(vset1)
+#define riffle_low NAME(riffle_low)
+#define riffle_high NAME(riffle_high)
+#define vpick NAME(vpick)
+#define lane_index NAME(lane_index)
 #define vfma NAME(vfma)
 #define vabove NAME(vabove)
 #define vbelow NAME(vbelow)
@@ -98,7 +105,6 @@ INLINE vec vfma(vec a, vec b, vec c) { return OP(fmadd)(a, b, c); }
 /* max and min give their second operand where one is NaN or both are zero */
 INLINE vec vabove(vec x, vec low, vec zero) { return OP(add)(OP(max)(low, x), zero); }
 INLINE vec vbelow(vec x, vec high, vec zero) { return OP(add)(OP(min)(high, x), zero); }
-#undef OP
 #else
 INLINE vec vload(const char *p) {
     vec x;
@@ -129,3 +135,55 @@ INLINE vec vload_last(const char *p, int n) { return vload_n(p, n); }
 #else
 INLINE vec vload_last(const char *p, int n) { return n == LANES ? vload(p) : vload_n(p, n); }
 #endif
+
+#if defined(__AVX512F__) && !defined(NARROW)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#ifdef REAL_IS_DOUBLE
+#define LANE_COUNT (VECTOR_BYTES / 8)
+typedef long long lane_index;
+#else
+#define LANE_COUNT (VECTOR_BYTES / 4)
+typedef int lane_index;
+#endif
+#if LANE_COUNT == 16
+#define LOW_LANES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_LANES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif LANE_COUNT == 8
+#define LOW_LANES 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_LANES 4, 12, 5, 13, 6, 14, 7, 15
+#elif LANE_COUNT == 4
+#define LOW_LANES 0, 4, 1, 5
+#define HIGH_LANES 2, 6, 3, 7
+#else
+#define LOW_LANES 0, 2
+#define HIGH_LANES 1, 3
+#endif
+INLINE vec riffle_low(vec a, vec b) { return __builtin_shufflevector(a, b, LOW_LANES); }
+INLINE vec riffle_high(vec a, vec b) { return __builtin_shufflevector(a, b, HIGH_LANES); }
+#undef VECTOR_BYTES
+#undef LANE_COUNT
+#undef LOW_LANES
+#undef HIGH_LANES
+
+#if defined(__AVX512F__)
+#define HAS_PICK
+typedef long long NAME(lane_bits) __attribute__((vector_size(sizeof(vec))));
+INLINE vec vpick(vec a, vec b, const lane_index *pick) {
+    NAME(lane_bits) i;
+    __builtin_memcpy(&i, pick, sizeof i);
+    return OP(permutex2var)(a, (__typeof__(i))i, b);
+}
+#elif defined(__AVX2__) && !defined(REAL_IS_DOUBLE)
+#define HAS_PICK
+INLINE vec vpick(vec a, vec b, const lane_index *pick) {
+    const __m256i i = _mm256_loadu_si256((const __m256i *)pick);
+    const vec of_b = (vec)_mm256_slli_epi32(i, 28); /* bit 3 becomes the sign, which blendv reads */
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(a, i), _mm256_permutevar8x32_ps(b, i), of_b);
+}
+#endif
+#undef OP

@@ -136,7 +136,8 @@ def test_layer_keeps_the_instruction_set_it_was_made_with(layout, x, weight):
             _core.select_isa(before)
 
 
-def test_many_threads_share_a_layer(isa, layout, rng, weight, bias):
+@pytest.mark.parametrize("calls", (40, pytest.param(10_000, marks=pytest.mark.soak)))
+def test_many_threads_share_a_layer(isa, layout, rng, weight, bias, calls):
     """Sixteen Python threads start together on one layer, each with its own mix of shapes."""
     layer = Conv1x1(weight, bias, layout=layout, activation="relu")
     inputs = [
@@ -159,7 +160,7 @@ def test_many_threads_share_a_layer(isa, layout, rng, weight, bias):
         choice = random.Random(seed)
         outs = [np.empty_like(y) for y in expected]
         start.wait()
-        for _ in range(40):
+        for _ in range(calls):
             i = choice.randrange(len(inputs))
             out, inside = choice.choice((None, outs[i])), choice.choice((None, 1, 2, 3))
             y = layer(inputs[i], out=out, num_threads=inside)

@@ -46,8 +46,9 @@ SETUP = """
 """
 
 
-def run(isa, code):
-    return run_python(textwrap.dedent(SETUP) + textwrap.dedent(code), env={"PWCONV_ISA": isa})
+def run(isa, code, timeout=60):
+    code = textwrap.dedent(SETUP) + textwrap.dedent(code)
+    return run_python(code, env={"PWCONV_ISA": isa}, timeout=timeout)
 
 
 def test_fork_after_a_threaded_call(isa):
@@ -87,10 +88,11 @@ def test_fork_before_the_first_call_of_a_new_team(isa):
     )
 
 
-def test_fork_while_other_threads_compute(isa):
+@pytest.mark.parametrize("forks", (20, pytest.param(1000, marks=pytest.mark.soak)))
+def test_fork_while_other_threads_compute(isa, forks):
     run(
         isa,
-        """
+        f"""
         stop = threading.Event()
         def work():
             while not stop.is_set():
@@ -99,13 +101,14 @@ def test_fork_while_other_threads_compute(isa):
         for worker in workers:
             worker.start()
         try:
-            assert [forked(check) for _ in range(20)] == [0] * 20
+            assert all(forked(check) == 0 for _ in range({forks}))
         finally:
             stop.set()
         for worker in workers:
             worker.join()
         check()
     """,
+        timeout=60 + forks,
     )
 
 

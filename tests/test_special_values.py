@@ -119,6 +119,14 @@ def test_relu_of_minus_zero_is_plus_zero(isa, layout, dtype, activation):
             assert not np.signbit(y).any()
 
 
+@pytest.mark.parametrize("activation", (None, (-1, 1), (None, 1), (-1, None)))
+def test_bounds_other_than_zero_leave_minus_zero(isa, layout, dtype, activation):
+    for pixels in PIXELS:
+        x, weight = ones(19, 3, pixels, dtype)
+        y = convolve(-0.0 * x, weight, np.full(19, -0.0, dtype), activation=activation, layout=layout)
+        assert np.signbit(y).all()
+
+
 def test_subnormals_are_kept(isa, layout, dtype):
     """Nothing is flushed to zero, neither on the way in nor on the way out."""
     tiny = np.finfo(dtype).smallest_subnormal

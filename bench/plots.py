@@ -116,7 +116,7 @@ def draw_panel(axes, values, limits):
             text, color = f"{value:.2f}" if value < 10 else f"{value:.0f}", INK if value >= 1 else LOSS
             write(axes, text, (max(value, 1), position), (2, 0), color=color, va="center")
     axes.axvline(1, color=INK, linewidth=0.8)
-    plain_numbers(axes.xaxis, (1, 2, 5) if limits[1] < 60 * limits[0] else (1,))
+    plain_numbers(axes.xaxis, (1, 2, 5) if limits[1] < 100 * limits[0] else (1,))
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=6)
 
@@ -172,11 +172,11 @@ def draw_rooflines(run):
 
 
 def draw_limits(axes, machine):
-    peak, (left, _), (bottom, _) = machine["peak_gflops"], axes.get_xlim(), axes.get_ylim()
+    peak, (left, right), (bottom, _) = machine["peak_gflops"], axes.get_xlim(), axes.get_ylim()
     plain_numbers(axes.xaxis)
     plain_numbers(axes.yaxis)
     axes.axhline(peak, color=FAINT, linewidth=0.8, zorder=0)
-    write(axes, f"multiply-adds in registers, {peak:.0f} GFLOP/s", (left, peak), (3, 3))
+    write(axes, f"multiply-adds in registers, {peak:.0f} GFLOP/s", (right, peak), (0, 3), ha="right")
     for size, bandwidth in machine["copy_gbytes_per_s"].items():
         start = max(left, bottom / bandwidth)
         axes.plot((start, peak / bandwidth), (start * bandwidth, peak), color=FAINT, linewidth=0.8, zorder=0)

@@ -61,12 +61,10 @@ clean:
 	rm -rf tests/.coverage tests/.hypothesis tests/.pytest_cache bench/.pytest_cache
 	find pwconv src_pyx tests bench -name __pycache__ -exec rm -rf {} +
 
-# The torch of PyPI brings CUDA, gigabytes that no benchmark here uses.
-$(VENV)/extra-bench: INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
 
 $(VENV)/extra-%: $(VENV)/installed
 	@echo 'Installing what make $* needs'
-	@$(PIP) install $(INDEX) 'pwconv[$*]'
+	@$(PIP) install 'pwconv[$*]'
 	@touch $@
 
 $(VENV)/installed: $(SOURCES) | $(VENV)/bin/pip

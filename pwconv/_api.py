@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -81,7 +82,7 @@ class Conv1x1(_core.Layer):
         weight = as_weight(weight)
         bias = None if bias is None else as_array("bias", bias)
         group_count = positive("groups", groups)
-        if len(weight) % group_count or group_count > max(1, len(weight)):
+        if len(weight) % group_count or group_count * weight.shape[1] > sys.maxsize or group_count > sys.maxsize:
             raise ValueError(f"groups must divide the {len(weight)} output channels of weight, got {group_count}")
         if bias is not None and bias.shape != (len(weight),):
             raise ValueError(f"bias must have shape ({len(weight)},), one for each output channel, got {bias.shape}")

@@ -89,11 +89,9 @@ class Limit:
 
     def measure(self, size: int, seconds: float = 0.004) -> None:
         """Look again: at multiply-adds in registers, and at copies within a working set of `size` bytes."""
-        peak_flops, copy_bandwidth = (getattr(_core, name, None) for name in ("peak_flops", "copy_bandwidth"))
-        if peak_flops and copy_bandwidth:
-            self.flops = max(self.flops, self._together(peak_flops, seconds))
-            rate = self._together(copy_bandwidth, size // self.threads, seconds)
-            self.copy[size] = max(self.copy.get(size, 0.0), rate)
+        self.flops = max(self.flops, self._together(_core.peak_flops, seconds))
+        rate = self._together(_core.copy_bandwidth, size // self.threads, seconds)
+        self.copy[size] = max(self.copy.get(size, 0.0), rate)
 
     def _together(self, measure: Callable[..., float], *arguments: float) -> float:
         """The sum of the rates of all threads, measured at the same time."""

@@ -51,6 +51,8 @@ cdef extern from "isa.h" nogil:
     const isa *const *available_isas_c "available_isas"()
     const isa *narrower(const isa *wide)
     copy_kernel converter(char kind, int size, int swapped, int to_double)
+    double peak_flops_c "peak_flops"(const isa *, double seconds)
+    double copy_bandwidth_c "copy_bandwidth"(const isa *, size_t bytes, double seconds)
 
 cdef extern from "threads.h" nogil:
     const int OPENMP_VERSION
@@ -76,6 +78,7 @@ cdef extern from *:
     const char *PWCONV_FLAGS
 
 include "config.pxi"
+include "peak.pxi"
 include "plan.pxi"
 include "loops.pxi"
 include "layer.pxi"

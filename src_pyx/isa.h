@@ -37,6 +37,13 @@ struct kernels {
     copy_kernel copy;
 };
 
+/* What an instruction set can do at most (peak.h). */
+struct peak {
+    int flops; /* of one step of multiply_adds */
+    float (*multiply_adds)(ptrdiff_t steps);
+    void (*copy[2])(char *to, const char *from, size_t bytes); /* stores through the caches, and past them */
+};
+
 struct isa {
     const char *name;
     int fma;                       /* sums are chains of fused multiply-adds */
@@ -44,6 +51,7 @@ struct isa {
     int strip_vectors;             /* widest strip of pixels, in vectors */
     double fma_cycles;             /* of a vector FMA, when many are under way */
     const struct kernels *real[2]; /* float32, float64 */
+    const struct peak *peak;
 };
 
 /* The sets that this processor and its operating system run, best first; NULL ends them. */
@@ -57,5 +65,10 @@ const struct isa *narrower(const struct isa *);
 /* A copy that converts from NumPy's numbers of a kind ('b', 'i', 'u', 'f') and size in bytes, swapped or not, at any
  * address, to float32 or float64; NULL if there is none. */
 copy_kernel converter(char kind, int size, int swapped, int to_double);
+
+/* What one thread reaches within some seconds: float32 operations per second, two for a multiply-add; and bytes read and
+ * written per second by copies within a working set, -1 for want of memory. */
+double peak_flops(const struct isa *, double seconds);
+double copy_bandwidth(const struct isa *, size_t bytes, double seconds);
 
 #endif

@@ -15,6 +15,7 @@
 
 #define REAL float
 #include "real.h"
+#include "peak.h"
 #undef REAL
 #define REAL double
 #define REAL_IS_DOUBLE
@@ -42,4 +43,5 @@ const struct isa RECORD(ISA) = {
     .fma_cycles = 0.5,
 #endif
     .real = {&PASTE(kernels, ISA, f32), &PASTE(kernels, ISA, f64)},
+    .peak = &PASTE(peak, ISA, f32),
 };

@@ -6,7 +6,7 @@ static float NAME(multiply_adds)(ptrdiff_t steps) {
     const float near_one = 0.999f, small = 1e-4f;
     const vec x = vset1((const char *)&near_one), y = vset1((const char *)&small);
     vec chain[CHAINS];
-    UNROLL for (int j = 0; j < CHAINS; j++) chain[j] = x;
+    UNROLL for (int j = 0; j < CHAINS; j++) chain[j] = x * (float)j; /* all different: equal chains would become one */
     for (ptrdiff_t i = 0; i < steps; i++) {
         UNROLL for (int j = 0; j < CHAINS; j++) chain[j] = vfma(chain[j], x, y);
     }

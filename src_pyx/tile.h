@@ -29,9 +29,6 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     const ptrdiff_t unit = sizeof(REAL), a_row = A_ROWS_UNIT ? unit : t->a_row, a_k = A_ROWS_UNIT ? t->a_k : unit;
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
     vec acc[MAX_ROWS][MAX_VECTORS], bk[MAX_VECTORS];
-#ifdef PREFC
-    UNROLL for (int r = 0; r < R; r++) UNROLL for (int v = 0; v < V; v++) __builtin_prefetch(c + r * t->c_row + v * sizeof(vec), 1);
-#endif
 
     if (t->start_by_row)
         UNROLL for (int r = 0; r < R; r++) UNROLL for (int v = 0; v < V; v++) acc[r][v] = vset1(start + r * unit);
@@ -44,11 +41,12 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     /* Rows are reached from three pointers and the strides ·1, ·2, ·3, ·4: x86 has too few registers for one each. */
     const char *a5 = a + 5 * a_row, *a10 = a + 10 * a_row;
     const ptrdiff_t a_row3 = 3 * a_row;
-    /* The next tile's x comes nearer while this one computes: from where its columns are read, or its rows in a line. */
+    /* The next tile's x comes nearer while this one computes, from where its columns are read or its rows lie in a line.
+     * Columns: the line of each vector's last byte; that of the first came with the tile before, aligned or not. */
     const char *ahead = A_ROWS_UNIT ? b + t->b_tile : a + t->a_tile;
     for (ptrdiff_t k = t->depth; k > 0; k--) {
         if (A_ROWS_UNIT) {
-            UNROLL for (int v = 0; v < V; v++) if (v * sizeof(vec) % 64 == 0) __builtin_prefetch(ahead + v * sizeof(vec), 0, 2);
+            UNROLL for (int v = 0; v < V; v++) if (v * sizeof(vec) % 64 == 0) __builtin_prefetch(ahead + v * sizeof(vec) + 63, 0, 2);
             ahead += t->b_k;
         } else {
             __builtin_prefetch(ahead, 0, 2);

@@ -16,11 +16,10 @@ cdef double TRANSPOSE_CYCLES = 0.6
 cdef double ELEMENT_CYCLES = 1.5
 cdef double STRAIGHT_CYCLES = 2.0
 
-# The usual caches: a way of the first level holds 4 KiB, of the second 128 KiB, and both have 8 ways. Lines that lie a
-# multiple of that apart evict each other. Measured on 14×14, 1024 to 256 channels, NHWC: 16 % slower in place.
+# The usual first-level cache: 8 ways of 4 KiB. Lines that lie a multiple of that apart evict each other; measured on 14×14
+# pixels, 1024 to 256 channels, NHWC: 16 % slower in place than packed.
 cdef enum:
-    L1_WAY = 4096
-    L2_WAY = 131072
+    WAY_BYTES = 4096
     WAYS = 8
 cdef double CONFLICT = 1.15
 
@@ -142,10 +141,10 @@ cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channe
     return each * p.pixels * channels
 
 
-cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t way) noexcept nogil:
+cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
     """Whether so many lines, `stride` bytes apart, need more than half of the ways of the sets that they fall into."""
     cdef Py_ssize_t sets = 1
-    while sets < lines and stride * sets % way:
+    while sets < lines and stride * sets % WAY_BYTES:
         sets *= 2
     return lines * 2 > sets * WAYS
 
@@ -192,15 +191,13 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
         wide = p.panels
         tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_width // lanes])
         each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, p.c_in, paged)
-        if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[inner], p.segment // tall, L1_WAY):
+        if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[inner], p.segment // tall):
             each *= CONFLICT
     else:
         columns = ceil_div(p.segment, lanes)
         wide = ceil_div(columns, p.strip_vectors)
         tall = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(columns, wide)])
         each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in, paged)
-        if tall > 1 and not p.x.packed and conflict(p.x.channel, p.c_in, L2_WAY):
-            each *= CONFLICT
     each *= p.pixels // p.segment
     each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, pixels_are_rows)
     if p.has_residual:

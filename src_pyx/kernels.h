@@ -34,7 +34,7 @@ const struct isa RECORD(ISA) = {
     .panel_vectors = 4,
     .strip_vectors = 4,
 #else
-    .panel_vectors = VREGS == 32 ? 2 : 3,
+    .panel_vectors = VREGS == 32 ? 4 : 3,
     .strip_vectors = VREGS == 32 ? 3 : 2,
 #endif
 #if defined(__AVX512F__) && !defined(NARROW)

@@ -44,7 +44,7 @@ cdef extern from "isa.h" nogil:
     ctypedef struct isa "struct isa":
         const char *name
         int fma
-        int panel_vectors, strip_vectors
+        int panel_vectors, strip_vectors, near_bytes
         double fma_cycles
         const kernels *real[2]
     const char *KNOWN_ISAS

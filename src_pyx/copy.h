@@ -53,7 +53,7 @@ enum { NAME(MOST) = 4 }; /* elements from one that counts to the next */
 
 /* dst[i·d0 + j] = src[i·s0 + step·j], step elements: vectors are loaded as they lie, the last so that it ends with the
  * last element that counts, and what counts is picked from them one after the other. */
-static void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s0, int step, ptrdiff_t n0, ptrdiff_t n1) {
+INLINE void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s0, const int step, ptrdiff_t n0, ptrdiff_t n1) {
     lane_index pick[NAME(MOST)][LANES];
     const int last = step * (LANES - 1) - LANES + 1; /* where the last vector begins */
     for (int i = 0; i < LANES; i++) {
@@ -66,7 +66,7 @@ static void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t
         for (; j + LANES <= n1; j += LANES) {
             const char *from = src + j * step * sizeof(REAL);
             vec x = vload(from);
-            for (int v = 1; v < step; v++)
+            UNROLL for (int v = 1; v < step; v++)
                 x = vpick(x, vload(from + (v < step - 1 ? v * LANES : last) * sizeof(REAL)), pick[v]);
             vstore(dst + j * sizeof(REAL), x);
         }
@@ -76,16 +76,19 @@ static void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t
 }
 
 /* dst[i·n1 + j] = src[i + j·s1] for n1 from 2 to MOST: rows are riffled into each other. */
-static void NAME(copy_interleaved)(char *dst, const char *src, ptrdiff_t s1, ptrdiff_t n0, int n1) {
+INLINE void NAME(copy_interleaved)(char *dst, const char *src, ptrdiff_t s1, ptrdiff_t n0, const int n1) {
     lane_index pick[NAME(MOST)][NAME(MOST)][LANES]; /* [vector of the result][row] */
-    for (int at = 0; at < n1 * LANES; at++)
-        for (int j = 1; j < n1; j++)
-            pick[at / LANES][j][at % LANES] = at % n1 == j ? LANES + at / n1 : j == 1 && at % n1 == 0 ? at / n1 : at % LANES;
+    int of = 0, in = 0; /* lane `in` of row `of` is next: no division, for there are a hundred lanes and the block is small */
+    for (int v = 0; v < n1; v++)
+        for (int lane = 0; lane < LANES; lane++) {
+            for (int j = 1; j < n1; j++) pick[v][j][lane] = of == j ? LANES + in : j == 1 && of == 0 ? in : lane;
+            if (++of == n1) of = 0, in++;
+        }
     ptrdiff_t i = 0;
     for (; i + LANES <= n0; i += LANES)
-        for (int v = 0; v < n1; v++) {
+        UNROLL for (int v = 0; v < n1; v++) {
             vec x = vload(src + i * sizeof(REAL));
-            for (int j = 1; j < n1; j++) x = vpick(x, vload(src + i * sizeof(REAL) + j * s1), pick[v][j]);
+            UNROLL for (int j = 1; j < n1; j++) x = vpick(x, vload(src + i * sizeof(REAL) + j * s1), pick[v][j]);
             vstore(dst + (i * n1 + v * LANES) * sizeof(REAL), x);
         }
     NAME(copy_elements)(dst + i * n1 * sizeof(REAL), n1 * sizeof(REAL), sizeof(REAL), src + i * sizeof(REAL), sizeof(REAL), s1,
@@ -108,11 +111,15 @@ static void NAME(copy)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *src, p
     }
 #ifdef HAS_PICK
     if (d1 == unit && s1 % unit == 0 && s1 / unit >= 2 && s1 / unit <= NAME(MOST)) {
-        NAME(copy_every)(dst, d0, src, s0, (int)(s1 / unit), n0, n1);
+        if (s1 == 2 * unit) NAME(copy_every)(dst, d0, src, s0, 2, n0, n1);
+        else if (s1 == 3 * unit) NAME(copy_every)(dst, d0, src, s0, 3, n0, n1);
+        else NAME(copy_every)(dst, d0, src, s0, 4, n0, n1);
         return;
     }
     if (d1 == unit && s0 == unit && d0 == n1 * unit && n1 >= 2 && n1 <= NAME(MOST)) {
-        NAME(copy_interleaved)(dst, src, s1, n0, (int)n1);
+        if (n1 == 2) NAME(copy_interleaved)(dst, src, s1, n0, 2);
+        else if (n1 == 3) NAME(copy_interleaved)(dst, src, s1, n0, 3);
+        else NAME(copy_interleaved)(dst, src, s1, n0, 4);
         return;
     }
 #endif

@@ -4,10 +4,8 @@ cdef enum:
     MAX_VECTORS = 4  # isa.h
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
 
-# Bytes of x that a block keeps near: half of the smallest second-level cache of today, 512 KiB; where channels are rows and
-# the vectors are narrow, tiles read x so fast that it has to stay in the first level, 32 KiB.
+# Bytes of x that a block of rows keeps near: half of the smallest second-level cache of today, 512 KiB.
 cdef Py_ssize_t X_BYTES = 256 << 10
-cdef Py_ssize_t NARROW_X_BYTES = 20 << 10
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
 # Cycles of a copy: for an element that is transposed (the store misses the cache), for one that is moved alone, and for a
@@ -242,11 +240,11 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         least = p.strip_vectors * lanes
     p.cuts = max(1, ceil_div(p.c_in * least * p.unit, 2 * X_BYTES))
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    cdef Py_ssize_t x_bytes = X_BYTES if p.pixels_are_rows or p.isa.fma_cycles == 1 else NARROW_X_BYTES
+    cdef Py_ssize_t x_bytes = X_BYTES if p.pixels_are_rows else p.isa.near_bytes
     p.block = max(1, x_bytes // (depth * p.unit * least)) * least
-    cdef Py_ssize_t panel_bytes = p.panel_width * p.unit
+    cdef Py_ssize_t panel_channels = min(p.panel_width, p.c_out), panel_bytes = p.panel_width * p.unit
     if p.out.packed:
-        p.block = min(p.block, max(1, OUT_BYTES // (panel_bytes * least)) * least)
+        p.block = min(p.block, max(1, OUT_BYTES // (panel_channels * p.unit * least)) * least)
 
     total = ceil_div(p.segment, granule)
     p.blocks = ceil_div(p.segment, p.block)
@@ -271,6 +269,6 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.out_bytes = p.out_row * block
     else:
         p.out_row = padded_row(block * p.unit)
-        p.out_bytes = p.out_row * p.panel_width
+        p.out_bytes = p.out_row * panel_channels
     p.scratch = ceil_div(p.x_bytes, 64) * 64 + (p.out_bytes if p.out.packed else 0) + (
         p.out_bytes if p.has_residual and p.residual.packed else 0)

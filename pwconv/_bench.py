@@ -76,10 +76,7 @@ def by_matmul(data: Operands) -> Call:
 
 
 class Limit:
-    """What this machine can do at most on some threads, float32: the best that was seen so far.
-
-    The core measures; a core that cannot leaves `flops` 0.
-    """
+    """What this machine can do at most on some threads, float32: the best that was seen so far."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -100,8 +97,8 @@ class Limit:
         return sum(self._pool.map(measure, *(repeat(argument, self.threads) for argument in arguments)))
 
     def seconds(self, flops: int, size: int) -> float:
-        """The least time for a layer of so many operations and bytes; 0 if nothing was measured."""
-        return max(flops / self.flops, size / self.copy[size]) if self.flops else 0.0
+        """The least time for a layer of so many operations and bytes."""
+        return max(flops / self.flops, size / self.copy[size])
 
 
 def race(
@@ -228,15 +225,15 @@ def print_table(layers: Sequence[Layer], rounds: int = ROUNDS, slot: float = SLO
             shares.append(least / own)
             print(
                 f"{layer!s:{width}}  {layout:6}  {own * 1e3:9.4f}  {layer.flops / own / 1e9:7.1f}  {other * 1e3:8.4f}"
-                f"  {ratios[-1]:14.2f}  {_percent(shares[-1]):>12}",
+                f"  {ratios[-1]:14.2f}  {shares[-1]:>12.0%}",
                 flush=True,
             )
-    print(f"{'geometric mean':{width + 37}}{_mean(ratios):14.2f}  {_percent(_mean(shares)):>12}")
+    print(
+        f"{'geometric mean':{width + 37}}{statistics.geometric_mean(ratios):14.2f}  {statistics.geometric_mean(shares):>12.0%}"
+    )
     print(
         f"\nLimit: {limit.flops / 1e9:.0f} GFLOP/s in registers, or a copy of the layer's bytes, here at "
         f"{min(limit.copy.values()) / 1e9:.0f} to {max(limit.copy.values()) / 1e9:.0f} GB/s"
-        if limit.flops
-        else "\nThis build of the core measures no limit"
     )
 
 
@@ -251,11 +248,3 @@ def _measure(layer: Layer, layout: Layout, limit: Limit, rounds: int, slot: floa
     seconds = race(calls, limit, layer.bytes(layout), rounds, slot, ROW_SECONDS)
     least = limit.seconds(layer.flops, layer.bytes(layout))
     return statistics.median(seconds["pwconv"]), statistics.median(seconds["NumPy"]), least
-
-
-def _mean(values: Sequence[float]) -> float:
-    return statistics.geometric_mean(values) if min(values) > 0 else 0.0
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share else "-"

@@ -111,13 +111,6 @@ def test_limit_is_the_best_that_was_seen(threads, monkeypatch):
     assert limit.seconds(1, 100) == pytest.approx(100 / (8 * threads))
 
 
-def test_core_without_a_limit(monkeypatch):
-    monkeypatch.delattr(_core, "peak_flops", raising=False)
-    limit = _bench.Limit(1)
-    limit.measure(100)
-    assert limit.seconds(600, 100) == 0
-
-
 def test_waiting_for_idle_threads_ends():
     _bench._settle(2)
 
@@ -139,12 +132,6 @@ def test_table(in_this_process, capsys):
         assert all(float(cell) > 0 for cell in row[2:6])
         assert re.fullmatch(r"\d+%|-", row[6])
     assert "geometric mean" in text
-
-
-def test_table_without_a_limit(in_this_process, capsys, monkeypatch):
-    monkeypatch.delattr(_core, "peak_flops", raising=False)
-    assert bench("--threads", "1", "--layers", "3-2@4") == 0
-    assert "no limit" in capsys.readouterr().out
 
 
 def test_default_is_one_layer_of_each_kind():

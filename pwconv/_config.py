@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from . import _core
 from ._threads import get_num_threads, reason_for_number
@@ -52,7 +51,8 @@ def _openmp() -> str:
     if not _core.openmp_version():
         return "none: built without OpenMP, one thread"
     try:
-        maps = Path("/proc/self/maps").read_text()
+        with open("/proc/self/maps") as lines:
+            maps = lines.read()
     except OSError:
         maps = ""
     runtimes = sorted(set(re.findall(r"lib(?:g|i|)omp[\w.-]*", maps)))

@@ -4,47 +4,43 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 from typing import SupportsIndex
 
 from . import _core
 from ._checks import thread_count
 
 
-def cgroup_quota(root: Path = Path("/")) -> float | None:
+def cgroup_quota(root: str | os.PathLike[str] = "/") -> float | None:
     """Processors that the control groups of this process grant, the tightest of them; None for no limit.
 
     Reads version 2 (`cpu.max`) and version 1 (`cpu.cfs_quota_us`) of the interface below `root`.
     """
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
     tightest = math.inf
-    mount = root / "sys/fs/cgroup"
-    for line in lines:
+    mount = os.path.join(root, "sys/fs/cgroup")
+    for line in _read(os.path.join(root, "proc/self/cgroup")).splitlines():
         controllers, _, path = line.partition(":")[2].partition(":")
         if controllers == "":
             for folder in _with_parents(mount, path):
-                quota, _, period = _read(folder / "cpu.max").partition(" ")
+                quota, _, period = _read(folder + "/cpu.max").partition(" ")
                 tightest = min(tightest, _processors(quota, period))
         elif "cpu" in controllers.split(","):
             for name in (controllers, "cpu"):
-                for folder in _with_parents(mount / name, path):
-                    quota, period = (_read(folder / f"cpu.cfs_{end}_us") for end in ("quota", "period"))
+                for folder in _with_parents(f"{mount}/{name}", path):
+                    quota, period = (_read(f"{folder}/cpu.cfs_{end}_us") for end in ("quota", "period"))
                     tightest = min(tightest, _processors(quota, period))
     return None if tightest == math.inf else tightest
 
 
-def _with_parents(mount: Path, path: str) -> list[Path]:
+def _with_parents(mount: str, path: str) -> list[str]:
     """The group's folder and all above it; a container sees its own group at the mount."""
     parts = [part for part in path.split("/") if part not in ("", "..")]
-    return [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
+    return ["/".join([mount, *parts[:depth]]) for depth in range(len(parts), -1, -1)]
 
 
-def _read(file: Path) -> str:
+def _read(file: str) -> str:
     try:
-        return file.read_text().strip()
+        with open(file) as lines:
+            return lines.read().strip()
     except OSError:
         return ""
 

@@ -45,14 +45,18 @@ def test_every_depth(isa, layout, dtype, rng, c_out, pixels):
         assert np.array_equal(y, exact(x[:c_in], weight[:, :c_in], bias, dtype)), c_in
 
 
-@pytest.mark.parametrize("c_in", (511, 1025, 3000, 140_000))
+@pytest.mark.parametrize("c_in", (511, 1025, 3000, 9000, 140_000))
 @pytest.mark.parametrize("c_out, pixels", ((1, 1), (3, 5), (33, 19)))
 def test_depth_beyond_every_block(isa, layout, dtype, rng, c_in, c_out, pixels):
+    """The partial sums cross the bounds many times; the activation and the residual come once, at the end."""
     weight = integers(rng, (c_out, c_in), dtype, 3)
     bias = integers(rng, c_out, dtype, 99)
     x = integers(rng, (c_in, 1, pixels), dtype, 9)
-    y = convolve(x, weight, bias, layout=layout)
-    assert np.array_equal(y, exact(x, weight, bias, dtype))
+    expected = exact(x, weight, bias, dtype)
+    assert np.array_equal(convolve(x, weight, bias, layout=layout), expected)
+    residual = integers(rng, expected.shape, dtype, 99)
+    y = convolve(x, weight, bias, residual=residual, activation=(-50, 50), layout=layout)
+    assert np.array_equal(y, np.clip(expected + residual, -50, 50))
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ cdef extern from "threads.h" nogil:
     int openmp_limit()
     int affinity()
     int obtainable_threads(int wanted)
+    void meet(int *arrived, int team)
     unsigned get_float_mode()
     void set_float_mode(unsigned mode)
 

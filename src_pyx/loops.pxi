@@ -233,21 +233,24 @@ cdef void tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t la
         task(call, scratch, number)
 
 
-cdef void thread_tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t last, unsigned mode) noexcept nogil:
+cdef void thread_tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t last, unsigned mode,
+                       int *arrived) noexcept nogil:
     """The part of tasks first … last-1 that is this thread's, in the caller's floating-point mode."""
-    cdef Py_ssize_t thread = omp_get_thread_num(), team = omp_get_num_threads()
+    cdef int thread = omp_get_thread_num(), team = omp_get_num_threads()
     cdef unsigned own = get_float_mode()
     set_float_mode(mode)
     tasks(call, scratch + thread * call.plan.scratch, first + part(last - first, team, thread),
           first + part(last - first, team, thread + 1))
     set_float_mode(own)
+    meet(arrived, team)
 
 
 cdef void run_tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t last, int threads) noexcept nogil:
     cdef unsigned mode
+    cdef int arrived = 0
     if threads == 1:
         tasks(call, scratch, first, last)
         return
     mode = get_float_mode()
     with parallel(num_threads=threads):
-        thread_tasks(call, scratch, first, last, mode)
+        thread_tasks(call, scratch, first, last, mode, &arrived)

@@ -26,6 +26,15 @@ int affinity(void);
 /* Threads that a team led by this thread can have now, at most `wanted`; one inside a parallel region. */
 int obtainable_threads(int wanted);
 
+/* Wait for the others of a team; `arrived` starts at 0. OpenMP's own barrier spins, for milliseconds where two threads were
+ * put on one processor: giving up the turn lets the other come. */
+static inline void meet(int *arrived, int team) {
+    enum { SPINS = 2000 }; /* a few microseconds */
+    __atomic_add_fetch(arrived, 1, __ATOMIC_ACQ_REL);
+    for (int turn = 0; __atomic_load_n(arrived, __ATOMIC_ACQUIRE) < team; turn++)
+        if (turn >= SPINS) sched_yield();
+}
+
 /* Flush-to-zero and rounding are a thread's own: a worker takes the caller's for the call. */
 #ifdef __SSE__
 #include <xmmintrin.h>

@@ -27,6 +27,8 @@ cdef extern from "isa.h" nogil:
         const char *start
         Py_ssize_t start_row, start_tile
         int start_by_row
+        Py_ssize_t x_ahead, x_ahead_tile, x_ahead_tiles, x_ahead_vector
+        Py_ssize_t weights_ahead, weights_ahead_tile, weights_ahead_tiles
         char *c
         Py_ssize_t c_row, c_tile
         const char *residual
@@ -47,6 +49,8 @@ cdef extern from "isa.h" nogil:
         int panel_vectors, strip_vectors, near_bytes
         double fma_cycles
         const kernels *real[2]
+    Py_ssize_t first_level()
+    Py_ssize_t second_level()
     const char *KNOWN_ISAS
     const isa *const *available_isas_c "available_isas"()
     const isa *narrower(const isa *wide)

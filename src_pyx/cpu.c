@@ -1,10 +1,11 @@
 /* Which instruction sets run here. GCC's and clang's check reads CPUID, and XGETBV for what the system saves. */
 #include "isa.h"
+#include <unistd.h>
 
-extern const struct isa isa_baseline;
+extern struct isa isa_baseline;
 #ifdef __x86_64__
 #include <cpuid.h>
-extern const struct isa isa_avx512, isa_avx512_narrow, isa_avx2;
+extern struct isa isa_avx512, isa_avx512_narrow, isa_avx2;
 
 /* AMD's leaf of performance hints: bit 3 says that the floating-point units are 512 bits wide, as from Zen 5 on. */
 static int halves_512(void) {
@@ -18,6 +19,7 @@ const struct isa *const *available_isas(void) {
     int n = 0;
 #ifdef __x86_64__
     __builtin_cpu_init();
+    isa_avx512.fma_cycles = halves_512() ? 1 : 0.5;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
@@ -36,4 +38,23 @@ const struct isa *narrower(const struct isa *isa) {
 #endif
     (void)isa;
     return NULL;
+}
+
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+static ptrdiff_t cache(int name, ptrdiff_t least) {
+    const long bytes = sysconf(name);
+    return bytes > least ? bytes : least;
+}
+#else
+#define cache(name, least) (least)
+#endif
+
+ptrdiff_t first_level(void) {
+    static ptrdiff_t bytes;
+    return bytes ? bytes : (bytes = cache(_SC_LEVEL1_DCACHE_SIZE, 32 << 10));
+}
+
+ptrdiff_t second_level(void) {
+    static ptrdiff_t bytes;
+    return bytes ? bytes : (bytes = cache(_SC_LEVEL2_CACHE_SIZE, 512 << 10));
 }

@@ -17,6 +17,10 @@ struct tile_run {
     const char *start; /* what the sums start from: an element for each row, or rows of columns (start_row 0: all alike) */
     ptrdiff_t start_row, start_tile;
     int start_by_row;
+    /* what is prefetched, at each step: from the tile's own x and weights, how far; how much further with each of the first
+     * tiles; and, of x by columns, from vector to vector */
+    ptrdiff_t x_ahead, x_ahead_tile, x_ahead_tiles, x_ahead_vector;
+    ptrdiff_t weights_ahead, weights_ahead_tile, weights_ahead_tiles;
     char *c;
     ptrdiff_t c_row, c_tile;
     const char *residual; /* added after the sum; NULL for none */
@@ -50,7 +54,7 @@ struct isa {
     int panel_vectors;             /* widest weight panel, in vectors */
     int strip_vectors;             /* widest strip of pixels, in vectors */
     int near_bytes;                /* of a block of x whose pixels are columns: with few registers, the first-level cache */
-    double fma_cycles;             /* of a vector FMA, when many are under way */
+    double fma_cycles;             /* of a vector FMA, when many are under way; cpu.c corrects it for this processor */
     const struct kernels *real[2]; /* float32, float64 */
     const struct peak *peak;
 };
@@ -60,6 +64,10 @@ const struct isa *const *available_isas(void);
 
 /* The same instructions on vectors of half the lanes, where this processor has those at half the cost; else NULL. */
 const struct isa *narrower(const struct isa *);
+
+/* Bytes of the caches that a core has to itself: this machine's, or where it does not tell, those of a small one. */
+ptrdiff_t first_level(void);
+ptrdiff_t second_level(void);
 
 #define KNOWN_ISAS "avx512 avx2 baseline"
 

@@ -25,7 +25,7 @@
 #define RECORD(isa) ISA_RECORD(isa)
 #define TEXT(x) #x
 #define QUOTE(x) TEXT(x)
-const struct isa RECORD(ISA) = {
+struct isa RECORD(ISA) = {
     .name = QUOTE(ISA),
 #if defined(__FMA__) || defined(__FP_FAST_FMA)
     .fma = 1,
@@ -35,7 +35,7 @@ const struct isa RECORD(ISA) = {
     .strip_vectors = 4,
 #else
     .panel_vectors = VREGS == 32 ? 4 : 3,
-    .strip_vectors = VREGS == 32 ? 3 : 2,
+    .strip_vectors = 2,
 #endif
     .near_bytes = VREGS == 32 ? 256 << 10 : 20 << 10,
 #if defined(__AVX512F__) && !defined(NARROW)

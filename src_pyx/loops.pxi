@@ -48,6 +48,25 @@ cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *nea
         count -= length
 
 
+cdef inline void look_ahead(const Plan *p, tile_run *t, bint down, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
+    """What the tiles of a line prefetch: x of the next strip or rows, and the weights that follow theirs."""
+    cdef Py_ssize_t vector = p.kernels.lanes * p.unit, width = vectors * vector
+    t.x_ahead_vector = vector
+    if p.pixels_are_rows:
+        t.x_ahead, t.x_ahead_tile, t.x_ahead_tiles = t.a_tile, t.a_tile, tiles
+    elif not down:                   # each tile its own next strip
+        t.x_ahead, t.x_ahead_tile, t.x_ahead_tiles = width, width, tiles
+    elif tiles <= vectors:           # few tiles: each the whole strip
+        t.x_ahead, t.x_ahead_tile, t.x_ahead_tiles = width, 0, 0
+    else:                            # else a vector of it each, at each step
+        t.x_ahead, t.x_ahead_tile, t.x_ahead_tiles, t.x_ahead_vector = width, vector, vectors, 0
+    t.weights_ahead_tile = t.weights_ahead_tiles = 0
+    if t.weights_ahead and p.pixels_are_rows:
+        t.weights_ahead_tile, t.weights_ahead_tiles = vector, vectors - 1
+    elif t.weights_ahead:
+        t.weights_ahead_tile, t.weights_ahead_tiles = t.a_tile, tiles
+
+
 cdef void line(const Plan *p, tile_run *t, bint down, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
     """Tiles in a line, down the rows or along the columns; leaves the operands behind it."""
     cdef Py_ssize_t width = vectors * p.kernels.lanes * p.unit
@@ -58,6 +77,7 @@ cdef void line(const Plan *p, tile_run *t, bint down, Py_ssize_t rows, Py_ssize_
     t.b_tile = 0 if down else width
     t.c_tile = rows * t.c_row if down else width
     t.residual_tile = rows * t.residual_row if down else width
+    look_ahead(p, t, down, vectors, tiles)
     if t.start_by_row:
         t.start_tile = rows * p.unit if down else 0
     else:
@@ -149,47 +169,53 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     cdef const char *weight = call.weight + ((block.group * vectors + at) * p.c_in * lanes + k * width) * p.unit
     cdef char *far_out = block.out + channel * p.out.channel
     cdef char *far_residual = block.residual + channel * p.residual.channel
+    cdef Py_ssize_t slices = ceil_div(depth, p.slice), begin, i
+    cdef bint starts, ends
     cdef Near x, out, residual
     cdef tile_run t
+    slices = max(slices, 1)
 
     x = load_x(p, block, cut, k, depth)
     if p.out.packed:
         out = in_scratch(p, block.out_scratch, p.out_row, p.pixels_are_rows)
     else:
         out = in_place(p, &p.out, far_out + block.out_at)
-    t.residual = NULL
-    t.residual_row = 0
     if last and p.has_residual:
         if p.residual.packed:
             residual = in_scratch(p, block.residual_scratch, p.out_row, p.pixels_are_rows)
             copy_block(p, &p.residual, far_residual, &residual, block.first, block.count, channels, False)
         else:
             residual = in_place(p, &p.residual, far_residual + block.residual_at)
-        t.residual = residual.data
-        t.residual_row = residual.pixel if p.pixels_are_rows else residual.channel
 
-    t.depth = depth
     t.clamp = call.clamp
-    t.bounded = call.bounded if last else 0
     t.c = out.data
     t.c_row = out.pixel if p.pixels_are_rows else out.channel
-    t.start = bias if cut == 0 else out.data
-    t.start_row = 0 if cut == 0 else t.c_row
-    t.start_by_row = cut == 0 and not p.pixels_are_rows
-    if p.pixels_are_rows:
-        t.a = x.data
-        t.a_row = x.pixel
-        t.a_k = x.channel
-        t.b = weight
-        t.b_k = width * p.unit
-        grid(p, &t, block.count, channels, p.panel_width // p.kernels.lanes)
-    else:
-        t.a = weight
-        t.a_row = p.unit
-        t.a_k = width * p.unit
-        t.b = x.data
-        t.b_k = x.channel
-        grid(p, &t, channels, block.count, p.strip_vectors)
+    for i in range(slices):
+        begin = part(depth, slices, i)
+        t.depth = part(depth, slices, i + 1) - begin
+        t.weights_ahead = t.depth * width * p.unit if p.c_in * p.c_out * p.unit > first_level() else 0
+        ends = last and i == slices - 1
+        t.bounded = call.bounded if ends else 0
+        t.residual = residual.data if ends and p.has_residual else NULL
+        t.residual_row = (residual.pixel if p.pixels_are_rows else residual.channel) if t.residual else 0
+        starts = cut == 0 and i == 0
+        t.start = bias if starts else out.data
+        t.start_row = 0 if starts else t.c_row
+        t.start_by_row = starts and not p.pixels_are_rows
+        if p.pixels_are_rows:
+            t.a = x.data + begin * x.channel
+            t.a_row = x.pixel
+            t.a_k = x.channel
+            t.b = weight + begin * width * p.unit
+            t.b_k = width * p.unit
+            grid(p, &t, block.count, channels, p.panel_width // p.kernels.lanes)
+        else:
+            t.a = weight + begin * width * p.unit
+            t.a_row = p.unit
+            t.a_k = width * p.unit
+            t.b = x.data + begin * x.channel
+            t.b_k = x.channel
+            grid(p, &t, channels, block.count, p.strip_vectors)
     if last and p.out.packed:
         copy_block(p, &p.out, far_out, &out, block.first, block.count, channels, True)
 

@@ -4,22 +4,31 @@ cdef enum:
     MAX_VECTORS = 4  # isa.h
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
 
-# Bytes of x that a block of rows keeps near: half of the smallest second-level cache of today, 512 KiB.
-cdef Py_ssize_t X_BYTES = 256 << 10
+# Bytes of x that a block of rows keeps near: a quarter of the second-level cache; and of packed x.
+cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)
+cdef Py_ssize_t PACKED_BYTES = 512 << 10
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
 # Cycles of a copy: for an element that is transposed (the store misses the cache), for one that is moved alone, and for a
 # vector that is moved as it lies.
 cdef double TRANSPOSE_CYCLES = 0.6
 cdef double ELEMENT_CYCLES = 1.5
-cdef double STRAIGHT_CYCLES = 2.0
+cdef double STRAIGHT_CYCLES = 5.0
 
-# The usual first-level cache: 8 ways of 4 KiB. Lines that lie a multiple of that apart evict each other; measured on 14×14
-# pixels, 1024 to 256 channels, NHWC: 16 % slower in place than packed.
+# A first-level cache has ways of 4 KiB. Lines that lie a multiple of that apart evict each other; measured on 14×14 pixels,
+# 1024 to 256 channels, NHWC, 8 ways: 16 % slower in place than packed.
 cdef enum:
     WAY_BYTES = 4096
-    WAYS = 8
 cdef double CONFLICT = 1.15
+# Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
+# 57 % of the limit in place and at 70 % when packed, 480 to 192 on 14×14 at 83 % and 73 %.
+cdef double APART = 1.07
+# Vectors of x or of outputs that lie across two lines: 13×13 and 14×14 pixels.
+cdef double UNALIGNED = 1.15
+
+# Bytes in a cycle that the second level gives a tile without slowing it down, and that the third gives.
+cdef double NEAR_BYTES_PER_CYCLE = 12
+cdef double FAR_BYTES_PER_CYCLE = 8
 
 # Pages that the first level of a TLB holds, 64 to 96 today, and what a step costs that needs the second.
 cdef enum:
@@ -59,6 +68,7 @@ cdef struct Plan:
     Py_ssize_t strip_vectors          # the widest strip of pixels
     Py_ssize_t shares                 # parts of the panels that are tasks of their own
     Py_ssize_t cuts                   # parts of the sums
+    Py_ssize_t slice                  # terms of a sum that are added in one go
     Py_ssize_t x_row                  # bytes from row to row of packed x
     Py_ssize_t out_row                # and of a packed panel of outputs
     Py_ssize_t x_bytes, out_bytes     # scratch for each
@@ -144,7 +154,7 @@ cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
     cdef Py_ssize_t sets = 1
     while sets < lines and stride * sets % WAY_BYTES:
         sets *= 2
-    return lines * 2 > sets * WAYS
+    return lines * 2 > sets * (first_level() // WAY_BYTES)
 
 
 cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth, bint paged) noexcept nogil:
@@ -172,7 +182,7 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
     p.pixels_are_rows = pixels_are_rows
     p.x.packed = pack_x or p.x.load != p.copy or not (
         p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
-    p.x_by_depth = pixels_are_rows and p.x.channel == unit
+    p.x_by_depth = pixels_are_rows and (p.x.channel == unit or pack_x)
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
         p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
@@ -191,16 +201,37 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
         each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, p.c_in, paged)
         if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[inner], p.segment // tall):
             each *= CONFLICT
+        if not p.x_by_depth:
+            each *= APART
     else:
         columns = ceil_div(p.segment, lanes)
         wide = ceil_div(columns, p.strip_vectors)
         tall = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(columns, wide)])
         each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in, paged)
+        if p.out.channel % 64 or not p.x.packed and p.x.channel % 64:
+            each *= UNALIGNED
     each *= p.pixels // p.segment
     each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, pixels_are_rows)
     if p.has_residual:
         each += copy_cycles(p, &p.residual, p.c_out, pixels_are_rows)
+    # each block reads all weights; those that the second level does not keep come from afar
+    cdef double weights = <double> p.c_in * p.c_out * unit
+    if weights > second_level() / 2:
+        each += ceil_div(p.pixels, min(p.segment, ceil_div(X_BYTES, p.c_in * unit))) * weights / FAR_BYTES_PER_CYCLE
     return each
+
+
+cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
+    """Terms of the sums that tiles add in one go: as many as keep weights and strip in the first level, where the second would
+    be too slow."""
+    cdef Py_ssize_t vectors = p.strip_vectors, channels = p.strip_vectors * p.kernels.lanes + p.panel_width
+    cdef double bytes_
+    if p.pixels_are_rows:
+        vectors, channels = p.panel_width // p.kernels.lanes, p.panel_width
+    bytes_ = vectors * p.kernels.lanes * p.unit + (0 if p.pixels_are_rows else 64)
+    if bytes_ <= NEAR_BYTES_PER_CYCLE * vectors * p.kernels.max_rows[vectors] * p.isa.fma_cycles:
+        return max(p.c_in, 1)
+    return max(1, first_level() * 2 // 3 // (channels * p.unit))
 
 
 cdef inline Py_ssize_t padded_row(Py_ssize_t size) noexcept nogil:
@@ -238,7 +269,8 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     else:
         granule = lanes
         least = p.strip_vectors * lanes
-    p.cuts = max(1, ceil_div(p.c_in * least * p.unit, 2 * X_BYTES))
+    p.cuts = max(1, ceil_div(p.c_in * least * p.unit, PACKED_BYTES))
+    p.slice = slice_terms(p)
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
     cdef Py_ssize_t x_bytes = X_BYTES if p.pixels_are_rows else p.isa.near_bytes
     p.block = max(1, x_bytes // (depth * p.unit * least)) * least

@@ -25,7 +25,7 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
  *
  * R and V are constants of the caller, so that acc and bk are registers. A_ROWS_UNIT: the rows of a lie side by side. */
 INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t, const char *a,
-                       const char *b, const char *start, char *c, const char *residual) {
+                       const char *b, const char *start, char *c, const char *residual, const char *x_ahead, const char *weights_ahead) {
     const ptrdiff_t unit = sizeof(REAL), a_row = A_ROWS_UNIT ? unit : t->a_row, a_k = A_ROWS_UNIT ? t->a_k : unit;
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
     vec acc[MAX_ROWS][MAX_VECTORS], bk[MAX_VECTORS];
@@ -41,17 +41,17 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     /* Rows are reached from three pointers and the strides ·1, ·2, ·3, ·4: x86 has too few registers for one each. */
     const char *a5 = a + 5 * a_row, *a10 = a + 10 * a_row;
     const ptrdiff_t a_row3 = 3 * a_row;
-    /* The next tile's x comes nearer while this one computes, from where its columns are read or its rows lie in a line.
+    /* What is soon to be read comes nearer while this tile computes: x of a later tile, weights of the next panel.
      * Columns: the line of each vector's last byte; that of the first came with the tile before, aligned or not. */
-    const char *ahead = A_ROWS_UNIT ? b + t->b_tile : a + t->a_tile;
     for (ptrdiff_t k = t->depth; k > 0; k--) {
         if (A_ROWS_UNIT) {
-            UNROLL for (int v = 0; v < V; v++) if (v * sizeof(vec) % 64 == 0) __builtin_prefetch(ahead + v * sizeof(vec) + 63, 0, 2);
-            ahead += t->b_k;
+            UNROLL for (int v = 0; v < V; v++) if (v * sizeof(vec) % 64 == 0) __builtin_prefetch(x_ahead + v * t->x_ahead_vector + 63, 0, 2);
+            x_ahead += t->b_k, weights_ahead += t->a_k;
         } else {
-            __builtin_prefetch(ahead, 0, 2);
-            ahead += 64;
+            __builtin_prefetch(x_ahead, 0, 2);
+            x_ahead += 64, weights_ahead += t->b_k;
         }
+        __builtin_prefetch(weights_ahead, 0, 2);
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(b + v * sizeof(vec));
         bk[V - 1] = vload_last(b + (V - 1) * sizeof(vec), last);
         UNROLL for (int r = 0; r < R; r++) {

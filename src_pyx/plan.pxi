@@ -23,6 +23,11 @@ cdef double CONFLICT = 1.15
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
 # 57 % of the limit in place and at 70 % when packed, 480 to 192 on 14×14 at 83 % and 73 %.
 cdef double APART = 1.07
+# Planes a multiple of 128 KiB apart: 200 to 16 channels on 256×256 pixels, NCHW, run at 12 % of the limit in place and at 31 %
+# when packed.
+cdef enum:
+    FAR_WAYS = 16
+cdef double COLLISION = 1.7
 # Vectors of x or of outputs that lie across two lines: 13×13 and 14×14 pixels.
 cdef double UNALIGNED = 1.15
 
@@ -157,6 +162,14 @@ cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
     return lines * 2 > sets * (first_level() // WAY_BYTES)
 
 
+cdef bint collide(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
+    """Whether rows lie so many bytes apart that what is prefetched of them does not stay in the second level."""
+    cdef Py_ssize_t way = second_level() // FAR_WAYS, sets = 1
+    while sets < rows and stride * sets % way:
+        sets *= 2
+    return rows > 4 * FAR_WAYS * sets
+
+
 cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth, bint paged) noexcept nogil:
     """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before.
 
@@ -173,15 +186,15 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
     cdef double each
     p.isa = isa
     p.kernels = isa.real[unit == 8]
-    # a strip so narrow that a tile has every output channel reads x once
+    p.x.packed = pack_x or p.x.load != p.copy or not (
+        p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
+    # a strip so narrow that a tile has every output channel reads x once, which counts where it lies apart
     p.strip_vectors = MAX_VECTORS
     while p.strip_vectors > 1 and p.kernels.max_rows[p.strip_vectors] < p.c_out:
         p.strip_vectors -= 1
-    if p.kernels.max_rows[p.strip_vectors] < p.c_out:
+    if p.kernels.max_rows[p.strip_vectors] < p.c_out or p.x.packed and p.strip_vectors < isa.strip_vectors:
         p.strip_vectors = isa.strip_vectors
     p.pixels_are_rows = pixels_are_rows
-    p.x.packed = pack_x or p.x.load != p.copy or not (
-        p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
     p.x_by_depth = pixels_are_rows and (p.x.channel == unit or pack_x)
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
@@ -210,6 +223,8 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
         each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in, paged)
         if p.out.channel % 64 or not p.x.packed and p.x.channel % 64:
             each *= UNALIGNED
+    if not p.x_by_depth and not p.x.packed and collide(p.x.channel, p.c_in):
+        each *= COLLISION
     each *= p.pixels // p.segment
     each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, pixels_are_rows)
     if p.has_residual:

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 enum { MAX_ROWS = 16, MAX_VECTORS = 4 };
+enum { FEW = 4 }; /* channels that mix.h takes */
 
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h). Every stride is in bytes. */
 struct tile_run {
@@ -38,6 +39,7 @@ struct kernels {
     int lanes;
     int max_rows[MAX_VECTORS + 1];                           /* the tallest tile for a number of vectors */
     tile_kernel tile[2][MAX_ROWS + 1][MAX_VECTORS + 1];      /* [a_rows_unit][R][V] */
+    tile_kernel mix[FEW + 1][FEW + 1]; /* [c_in][c_out] of pixels in a row (mix.h), or NULL */
     copy_kernel copy;
 };
 

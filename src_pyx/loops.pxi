@@ -208,7 +208,11 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
             t.a_k = x.channel
             t.b = weight + begin * width * p.unit
             t.b_k = width * p.unit
-            grid(p, &t, block.count, channels, p.panel_width // p.kernels.lanes)
+            if p.mix != NULL:
+                t.tiles = block.count
+                p.mix(&t)
+            else:
+                grid(p, &t, block.count, channels, p.panel_width // p.kernels.lanes)
         else:
             t.a = weight + begin * width * p.unit
             t.a_row = p.unit

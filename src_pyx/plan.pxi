@@ -2,6 +2,7 @@
 
 cdef enum:
     MAX_VECTORS = 4  # isa.h
+    FEW = 4
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
 
 # Bytes of x that a block of rows keeps near: a quarter of the second-level cache; and of packed x.
@@ -63,6 +64,7 @@ cdef struct Plan:
 
     const isa *isa                    # whose tiles run
     const kernels *kernels
+    tile_kernel mix                   # takes all channels of pixels in a row, in place of tiles; or NULL
     bint pixels_are_rows
     bint x_by_depth                   # of x as tiles read it, the channels of a pixel lie side by side
     Py_ssize_t segment                # pixels in a stretch that blocks do not cross
@@ -237,8 +239,8 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
 
 
 cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
-    """Terms of the sums that tiles add in one go: as many as keep weights and strip in the first level, where the second would
-    be too slow."""
+    """Terms of the sums that tiles add in one go: as many as keep weights and strip in the first level, where the second
+    would be too slow."""
     cdef Py_ssize_t vectors = p.strip_vectors, channels = p.strip_vectors * p.kernels.lanes + p.panel_width
     cdef double bytes_
     if p.pixels_are_rows:
@@ -249,14 +251,23 @@ cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
     return max(1, first_level() * 2 // 3 // (channels * p.unit))
 
 
+cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
+    """The kernel for pixels in a row whose few channels lie side by side, if x and outputs are such pixels."""
+    cdef int inner = p.axes - 1
+    if (p.groups > 1 or p.c_in < 1 or p.c_in > FEW or p.c_out > FEW or p.has_residual or p.x.load != p.copy
+            or p.c_in > 1 and p.x.channel != p.unit or p.x.pixel[inner] != p.c_in * p.unit
+            or p.c_out > 1 and p.out.channel != p.unit or p.out.pixel[inner] != p.c_out * p.unit):
+        return NULL
+    return p.wide.real[p.unit == 8].mix[p.c_in][p.c_out]
+
+
 cdef inline Py_ssize_t padded_row(Py_ssize_t size) noexcept nogil:
     """Whole cache lines, an odd number of them: rows that lie a power of two apart compete for the same sets."""
     return (ceil_div(size, 64) | 1) * 64
 
 
-cdef void choose_plan(Plan *p, int threads) noexcept nogil:
-    """From shapes and strides to blocks and scratch."""
-    cdef Py_ssize_t lanes, least, granule, total, tasks
+cdef void choose_tiles(Plan *p) noexcept nogil:
+    """The instruction set, orientation and packing that are estimated to take the fewest cycles."""
     cdef double best = INFINITY, estimate
     cdef bint best_rows = False, best_pack = False
     cdef const isa *best_isa = p.wide
@@ -264,9 +275,6 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     cdef int rows, pack
     candidates[0] = p.wide
     candidates[1] = p.narrow
-    p.panel_lanes = p.of_panels.real[p.unit == 8].lanes
-    p.panels = ceil_div(ceil_div(p.c_out, p.panel_lanes), p.of_panels.panel_vectors)
-    p.panel_width = ceil_div(ceil_div(p.c_out, p.panel_lanes), p.panels) * p.panel_lanes
     for candidate in candidates:
         for rows in range(2):
             if candidate == NULL or rows and candidate != p.of_panels:
@@ -276,6 +284,19 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
                 if estimate < best:
                     best, best_isa, best_rows, best_pack = estimate, candidate, rows, pack
     cycles(p, best_isa, best_rows, best_pack)
+
+
+cdef void choose_plan(Plan *p, int threads) noexcept nogil:
+    """From shapes and strides to blocks and scratch."""
+    cdef Py_ssize_t lanes, least, granule, total, tasks
+    p.panel_lanes = p.of_panels.real[p.unit == 8].lanes
+    p.panels = ceil_div(ceil_div(p.c_out, p.panel_lanes), p.of_panels.panel_vectors)
+    p.panel_width = ceil_div(ceil_div(p.c_out, p.panel_lanes), p.panels) * p.panel_lanes
+    p.mix = mix_of(p)
+    if p.mix != NULL:
+        cycles(p, p.of_panels, True, False)
+    else:
+        choose_tiles(p)
 
     lanes = p.kernels.lanes
     if p.pixels_are_rows:

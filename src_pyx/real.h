@@ -2,6 +2,7 @@
 #include "vec.h"
 #include "tile.h"
 #include "copy.h"
+#include "mix.h"
 
 #define TILE(R, V)                                                                                              \
     static void NAME(tile_##R##x##V##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 1, t); }              \
@@ -42,5 +43,8 @@ static const struct kernels NAME(kernels) = {
     .lanes = LANES,
     .max_rows = TALLEST,
     .tile = {[0] = {TILES(BY_DEPTH)}, [1] = {TILES(BY_ROWS)}},
+#ifdef HAS_PICK
+    .mix = {MIXES(MIX_ENTRY)},
+#endif
     .copy = NAME(copy),
 };

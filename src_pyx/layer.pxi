@@ -272,8 +272,10 @@ cdef bint fits(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.ndarray out
         size = cnp.PyArray_DIM(x, a)
         if a != channel and cnp.PyArray_DIM(out, a) != (0 if size == 0 else (size - 1) // step + 1):
             return False
-    return residual is None or (cnp.PyArray_NDIM(residual) == axes and is_readable(layer, residual)
-                                and memcmp(cnp.PyArray_DIMS(residual), cnp.PyArray_DIMS(out), axes * sizeof(Py_ssize_t)) == 0)
+    if residual is None:
+        return True
+    return cnp.PyArray_NDIM(residual) == axes and is_readable(layer, residual) and (
+        memcmp(cnp.PyArray_DIMS(residual), cnp.PyArray_DIMS(out), axes * sizeof(Py_ssize_t)) == 0)
 
 
 cdef void set_clamp(Layer layer, double low, double high) noexcept:

@@ -206,6 +206,8 @@ class Fuzzer:
         error = 2 * (depth + 3) * float(limits.eps) * size + (depth + 1) * float(limits.smallest_subnormal)
         checked = size < float(limits.max) / 4  # where nothing overflows on the way
         assert (abs(y.astype("f8") - exact)[checked] <= error[checked]).all(), "beyond the bound"
+        # sums of products of float32 do not overflow in float64: NaN comes from the operands
+        assert real == REALS[1] or np.isnan(y[np.isnan(exact)]).all(), "NaN was lost"
 
     def spoil(self, arguments, shape, real):
         """Change one thing, mostly for the worse."""

@@ -171,6 +171,49 @@ def test_every_allocation_may_fail(isa, layout, allocator, form, threads):
     assert int(out) >= 2, "the result and the scratch at least"
 
 
+@pytest.mark.parametrize("threads", (1,))
+def test_every_allocation_of_a_first_call_may_fail(isa, layout, allocator, threads):
+    """As above, for a process that has made no call yet: what is set up once may fail too."""
+    run_python(
+        f"""
+        import ctypes, os
+        import numpy as np
+        from pwconv import conv1x1
+
+        fail_after = ctypes.CDLL(None).fail_after
+        fail_after.argtypes, fail_after.restype = [ctypes.c_long], ctypes.c_long
+        x = np.ones((70, 60, 61) if {layout!r} == "NCHW" else (60, 61, 70), ">f4")
+        weight = np.ones((50, 70), "f4")
+
+        def needs_fewer_than(n):
+            fail_after(n)
+            try:
+                y = conv1x1(x, weight, layout={layout!r}, num_threads={threads})
+            except MemoryError:
+                return False
+            finally:
+                left = fail_after(-1)
+            assert (y == 70).all()
+            return left >= 0
+
+        for n in range(1000):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    code = 3 if needs_fewer_than(n) else 0
+                finally:
+                    os._exit(code)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            assert code in (0, 3), (n, code)
+            if code == 3:
+                break
+        assert 2 <= n < 999, n
+        """,
+        env={"PWCONV_ISA": isa, "LD_PRELOAD": str(allocator), "OPENBLAS_NUM_THREADS": "1"},
+    )
+
+
 @pytest.mark.parametrize("threads", (1, 2))
 def test_little_address_space(isa, layout, threads):
     """Whatever is left when a call begins, it computes or raises MemoryError, and the next one computes."""

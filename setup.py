@@ -14,7 +14,7 @@ from setuptools.errors import CompileError, LinkError
 
 SOURCES = Path("src_pyx")
 # -ffp-contract=off: fused multiply-adds are spelled out, so that gcc and clang give the same bits.
-FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-Wall"]
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread", "-Wall"]
 OPENMP = ["-fopenmp"]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 ISA_FLAGS = {"tile_baseline": []}
@@ -30,7 +30,7 @@ class BuildByIsa(build_ext):
     def build_extensions(self):
         openmp = OPENMP if self.has_openmp() else []
         if not openmp:
-            print("warning: the compiler has no OpenMP: pwconv will run on one thread", file=sys.stderr)
+            print("warning: the compiler has no OpenMP: pwconv will not know its settings", file=sys.stderr)
         compile_one = self.compiler._compile
 
         def _compile(obj, src, ext, cc_args, extra_postargs, pp_opts):
@@ -41,7 +41,7 @@ class BuildByIsa(build_ext):
         flags = " ".join([*FLAGS, *openmp])
         for extension in self.extensions:
             extension.extra_compile_args = [*FLAGS, *openmp]
-            extension.extra_link_args = openmp
+            extension.extra_link_args = ["-pthread", *openmp]
             extension.define_macros += [
                 ("PWCONV_FLAGS", f'"{flags}"'),
                 ("PWCONV_VERSION", f'"{self.distribution.get_version()}"'),
@@ -64,7 +64,7 @@ core = Extension(
     "pwconv._core",
     [
         str(SOURCES / name)
-        for name in ("_core.pyx", "cpu.c", "convert.c", "peak.c", "threads.c", *(f"{stem}.c" for stem in ISA_FLAGS))
+        for name in ("_core.pyx", "cpu.c", "convert.c", "peak.c", "team.c", "threads.c", *(f"{stem}.c" for stem in ISA_FLAGS))
     ],
     include_dirs=[str(SOURCES), numpy.get_include()],
     depends=[str(path) for path in sorted(SOURCES.iterdir()) if path.suffix in (".h", ".pxi")],

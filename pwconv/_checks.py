@@ -74,7 +74,7 @@ def positive(name: str, value: SupportsIndex) -> int:
 
 
 def thread_count(name: str, value: SupportsIndex) -> int:
-    return min(positive(name, value), 2**31 - 1)  # OpenMP counts in int
+    return min(positive(name, value), 2**31 - 1)  # the core counts threads in int
 
 
 def stride_pair(stride: Any) -> tuple[int, int]:

@@ -49,7 +49,7 @@ def show_config() -> None:
 def _openmp() -> str:
     """The OpenMP runtimes that are loaded, as the system lists them, and the specification that the build follows."""
     if not _core.openmp_version():
-        return "none: built without OpenMP, one thread"
+        return "none: built without, its settings are not known"
     try:
         with open("/proc/self/maps") as lines:
             maps = lines.read()

@@ -56,15 +56,14 @@ cdef extern from "isa.h" nogil:
 
 cdef extern from "threads.h" nogil:
     const int OPENMP_VERSION
-    int omp_get_thread_num()
-    int omp_get_num_threads()
-    int init_threads()
     int openmp_limit()
     int affinity()
     int obtainable_threads(int wanted)
-    void meet(int *arrived, int team)
-    unsigned get_float_mode()
-    void set_float_mode(unsigned mode)
+
+cdef extern from "team.h" nogil:
+    ctypedef void (*team_task)(void *context, int member, Py_ssize_t number) noexcept
+    void run_team(int members, Py_ssize_t first, Py_ssize_t last, team_task task, void *context)
+    int init_team()
 
 cdef extern from *:
     """
@@ -85,5 +84,5 @@ include "loops.pxi"
 include "layer.pxi"
 
 cnp.import_array()
-if init_threads():
-    raise MemoryError("cannot register the handlers that keep OpenMP working after a fork")
+if init_team():
+    raise MemoryError("cannot register the handlers that keep threads working after a fork")

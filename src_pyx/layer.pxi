@@ -414,7 +414,6 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
 
 cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, cnp.ndarray out) except -1:
     cdef Call call
-    cdef char *scratch = NULL
     cdef Plan replanned
     cdef const Plan *p = &known.plan
     cdef int threads = 1 if known.work < SERIAL_WORK else threads_for(known)
@@ -434,19 +433,20 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
     call.x = cnp.PyArray_BYTES(x)
     call.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
     call.out = cnp.PyArray_BYTES(out)
+    call.scratch = NULL
     if p.scratch:
-        scratch = <char *> aligned_alloc(64, threads * p.scratch)
-        if scratch == NULL:
+        call.scratch = <char *> aligned_alloc(64, threads * p.scratch)
+        if call.scratch == NULL:
             raise MemoryError(f"cannot allocate {threads * p.scratch} bytes of scratch")
     slice_ = <Py_ssize_t> min(<double> p.tasks, max(<double> threads, p.tasks * (SIGNAL_WORK * threads / known.work)))
     try:
         while first < p.tasks:
             last = min(p.tasks, first + slice_)
             with nogil:
-                run_tasks(&call, scratch, first, last, threads)
+                run_tasks(&call, first, last, threads)
             first = last
             if first < p.tasks:
                 PyErr_CheckSignals()
     finally:
-        free(scratch)
+        free(call.scratch)
     return 0

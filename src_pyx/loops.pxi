@@ -1,7 +1,5 @@
 # The loop nest: threads over tasks, blocks of pixels, panels of output channels, cuts of the sums, lines of tiles.
 
-from cython.parallel cimport parallel
-
 cdef struct Call:
     const Plan *plan
     const char *weight               # packed: [group][panel][c_in][channels of the panel]
@@ -11,6 +9,7 @@ cdef struct Call:
     const char *x
     const char *residual
     char *out
+    char *scratch                    # for each thread
 
 # Where tiles find an operand of a block: in place or in scratch.
 cdef struct Near:
@@ -227,30 +226,15 @@ cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogi
             panel(call, &block, low + step % panels, step // panels)
 
 
-cdef void tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+cdef void member_task(void *context, int member, Py_ssize_t number) noexcept nogil:
+    cdef const Call *call = <const Call *> context
+    task(call, call.scratch + member * call.plan.scratch, number)
+
+
+cdef void run_tasks(Call *call, Py_ssize_t first, Py_ssize_t last, int threads) noexcept nogil:
     cdef Py_ssize_t number
-    for number in range(first, last):
-        task(call, scratch, number)
-
-
-cdef void thread_tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t last, unsigned mode,
-                       int *arrived) noexcept nogil:
-    """The part of tasks first … last-1 that is this thread's, in the caller's floating-point mode."""
-    cdef int thread = omp_get_thread_num(), team = omp_get_num_threads()
-    cdef unsigned own = get_float_mode()
-    set_float_mode(mode)
-    tasks(call, scratch + thread * call.plan.scratch, first + part(last - first, team, thread),
-          first + part(last - first, team, thread + 1))
-    set_float_mode(own)
-    meet(arrived, team)
-
-
-cdef void run_tasks(const Call *call, char *scratch, Py_ssize_t first, Py_ssize_t last, int threads) noexcept nogil:
-    cdef unsigned mode
-    cdef int arrived = 0
-    if threads == 1:
-        tasks(call, scratch, first, last)
+    if threads > 1:
+        run_team(threads, first, last, member_task, call)
         return
-    mode = get_float_mode()
-    with parallel(num_threads=threads):
-        thread_tasks(call, scratch, first, last, mode, &arrived)
+    for number in range(first, last):
+        task(call, call.scratch, number)

@@ -171,7 +171,7 @@ def test_every_allocation_may_fail(isa, layout, allocator, form, threads):
     assert int(out) >= 2, "the result and the scratch at least"
 
 
-@pytest.mark.parametrize("threads", (1,))
+@pytest.mark.parametrize("threads", (1, 2, 3))
 def test_every_allocation_of_a_first_call_may_fail(isa, layout, allocator, threads):
     """As above, for a process that has made no call yet: what is set up once may fail too."""
     run_python(

@@ -15,11 +15,12 @@ LAYOUT ?= NCHW
 
 COVERAGE := --cov=pwconv --cov-config=../pyproject.toml --cov-report=term --cov-fail-under=95
 
-.PHONY: help demo test bench bench-full profile lint clean
+.PHONY: help demo test soak bench bench-full profile lint clean
 
 help:
 	@echo 'make demo [IMAGE=file]  separate the stains of a picture, write pwconv-demo.png'
 	@echo 'make test [ARGS=...]    run the tests, with coverage; or pytest with ARGS'
+	@echo 'make soak               a million calls by chance, a thousand forks, long runs of threads: ten minutes'
 	@echo 'make bench [THREADS=1]  time a dozen layers beside other libraries, into bench/results; minutes'
 	@echo 'make bench-full         the same with every layer'
 	@echo 'make profile [LAYER=512-512@14] [LAYOUT=NCHW]  where the time of one layer goes, with perf'
@@ -32,6 +33,9 @@ demo: $(VENV)/extra-demo
 
 test: $(VENV)/extra-test
 	@cd tests && ../$(VENV)/bin/python -m pytest $(or $(ARGS),$(COVERAGE))
+
+soak: $(VENV)/extra-test
+	@cd tests && ../$(VENV)/bin/python -m pytest -m 'soak or hypothesis' --hypothesis-profile=soak --durations=0 $(ARGS)
 
 bench: RESULTS = results/dozen-threads-$(THREADS).json
 bench-full: RESULTS = results/full-threads-$(THREADS).json

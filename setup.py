@@ -64,7 +64,15 @@ core = Extension(
     "pwconv._core",
     [
         str(SOURCES / name)
-        for name in ("_core.pyx", "cpu.c", "convert.c", "peak.c", "team.c", "threads.c", *(f"{stem}.c" for stem in ISA_FLAGS))
+        for name in (
+            "_core.pyx",
+            "cpu.c",
+            "convert.c",
+            "peak.c",
+            "team.c",
+            "threads.c",
+            *(f"{stem}.c" for stem in ISA_FLAGS),
+        )
     ],
     include_dirs=[str(SOURCES), numpy.get_include()],
     depends=[str(path) for path in sorted(SOURCES.iterdir()) if path.suffix in (".h", ".pxi")],

@@ -15,7 +15,7 @@ from ._checks import (
     bounds,
     check_apart,
     check_layout,
-    check_out,
+    checked_out,
     positive,
     real_type,
     stride_pair,
@@ -155,13 +155,15 @@ class Conv1x1(_core.Layer):
             raise ValueError(f"residual must have the shape of the output, {shape}, got {residual.shape}")
         real = self.dtype if self._config["dtype"] is not None else real_type(None, self.dtype, x, residual)
         if out is None:
-            out = np.empty(shape, real)
+            out = plain = np.empty(shape, real)
         else:
-            check_out(out, shape, real, x=x, residual=residual)
+            plain = checked_out(out, shape, real, x=x, residual=residual)
         if real != self.dtype:  # wider arrays than weights: computed with the weights widened
             wide = Conv1x1(self.weight, self.bias, **(self._config | {"dtype": real}))
-            return wide._run(x, residual, out, threads)
-        return self._run(x, residual, out, threads)
+            wide._run(x, residual, plain, threads)
+        else:
+            self._run(x, residual, plain, threads)
+        return out
 
 
 def _out_shape(shape: tuple[int, ...], c_out: int, stride: tuple[int, int], channel_axis: int) -> tuple[int, ...]:

@@ -121,19 +121,21 @@ def check_layout(layout: Any) -> None:
         raise ValueError(f"layout must be 'NCHW' or 'NHWC', got {layout!r}")
 
 
-def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], **inputs: Array | None) -> None:
-    """Whether a result of this shape and dtype may be written to `out` while the inputs are read."""
+def checked_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], **inputs: Array | None) -> Array:
+    """`out` as a plain ndarray, if a result of this shape and dtype may be written to it while the inputs are read."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
-    if out.shape != shape:
-        raise ValueError(f"out must have the shape {shape}, got {out.shape}")
-    if out.dtype != dtype:
-        raise ValueError(f"out must have the dtype {dtype}, got {out.dtype}")
-    if not out.flags.writeable:
+    plain: Array = np.asarray(out)  # a subclass may say what it likes of its shape
+    if plain.shape != shape:
+        raise ValueError(f"out must have the shape {shape}, got {plain.shape}")
+    if plain.dtype != dtype:
+        raise ValueError(f"out must have the dtype {dtype}, got {plain.dtype}")
+    if not plain.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
-    if _overlaps_itself(out):
-        raise ValueError(f"out must not overlap itself, got strides {out.strides} for the shape {out.shape}")
-    check_apart(out, **inputs)
+    if _overlaps_itself(plain):
+        raise ValueError(f"out must not overlap itself, got strides {plain.strides} for the shape {plain.shape}")
+    check_apart(plain, **inputs)
+    return plain
 
 
 def check_apart(out: Array, **inputs: Array | None) -> None:

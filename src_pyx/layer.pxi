@@ -13,6 +13,8 @@ cdef double WORK_TO_MOVE = 8
 def set_thread_limits(int limit, int cgroup_quota):
     """Numbers of threads, 0 for none: the one set by the user, and the cgroup's."""
     global thread_limit, quota
+    if limit < 0 or cgroup_quota < 0:
+        raise ValueError(f"limits must not be negative, got {limit} and {cgroup_quota}")
     thread_limit = limit
     quota = cgroup_quota
 
@@ -96,6 +98,7 @@ cdef class Layer:
 
     weight: (c_out, c_in / groups), bias: (c_out,) or None, both native and of the dtype to compute in.
     A subclass has `_checked_call(x, residual, out, num_threads)`, which checks the arguments and calls `_run`.
+    Methods are not bound by Cython, whose unbound ones take any object for `self`.
     """
     cdef const isa *isa
     cdef const isa *narrow               # its narrow vectors, or NULL
@@ -118,6 +121,9 @@ cdef class Layer:
                   bint channels_last, tuple bounds not None, dict config not None):
         cdef double low, high
         low, high = bounds
+        self.stride_h, self.stride_w = (min(step, PY_SSIZE_T_MAX) for step in stride)
+        if not is_packable(weight, bias, groups) or min(self.stride_h, self.stride_w) < 1:
+            raise ValueError("weight, bias, stride and groups do not make a layer")
         self._config = config
         self._has_bias = bias is not None
         self.isa = selected
@@ -128,7 +134,6 @@ cdef class Layer:
         self.groups = groups
         self.c_out = cnp.PyArray_DIM(weight, 0) // groups
         self.c_in = cnp.PyArray_DIM(weight, 1)
-        self.stride_h, self.stride_w = (min(step, PY_SSIZE_T_MAX) for step in stride)
         self.channels_last = channels_last
         self.bounded = (1 if low > -INFINITY else 0) | (2 if high < INFINITY else 0)
         set_clamp(self, low, high)
@@ -165,14 +170,26 @@ cdef class Layer:
         run(self, known, x, residual, out)
         return out
 
+    @cython.binding(False)
     def _run(self, cnp.ndarray x not None, cnp.ndarray residual, cnp.ndarray out not None, num_threads):
-        """Convolve arrays that are checked, and remember how they were laid out."""
-        cdef Geometry known = geometry(self, x, residual, out, num_threads)
+        """Convolve arrays that are checked, and remember how they were laid out.
+
+        Whoever calls it, with whatever arrays, gets an exception and never a signal; that they lie apart is up to them.
+        """
+        cdef Geometry known
+        cdef int threads = 1
+        if num_threads is not None:
+            threads = num_threads
+            num_threads = threads
+        if threads < 1 or not fits(self, x, residual, out):
+            raise ValueError("the arrays do not fit the layer, or each other")
+        known = geometry(self, x, residual, out, num_threads)
         with cython.critical_section(self):
             self.last = known
         run(self, known, x, residual, out)
         return out
 
+    @cython.binding(False)
     def _weight(self):
         cdef cnp.npy_intp[2] shape = [self.groups * self.c_out, self.c_in]
         cdef cnp.ndarray weight = cnp.PyArray_EMPTY(2, shape, self.typenum, 0)
@@ -180,6 +197,7 @@ cdef class Layer:
         weight.flags.writeable = False
         return weight
 
+    @cython.binding(False)
     def _bias(self):
         cdef cnp.npy_intp[1] shape = [self.groups * self.c_out]
         cdef cnp.ndarray bias
@@ -190,10 +208,14 @@ cdef class Layer:
         bias.flags.writeable = False
         return bias
 
+    @cython.binding(False)
     def _last_plan(self):
         """How the last call was cut into blocks, for tests and for measuring."""
         cdef Geometry known = self.last
-        cdef const Plan *p = &known.plan
+        cdef const Plan *p
+        if known is None or known.plan.isa == NULL:
+            raise ValueError("there was no call yet, or one with nothing to compute")
+        p = &known.plan
         return {
             "vectors": p.isa.name.decode(),
             "rows": "pixels" if p.pixels_are_rows else "channels",
@@ -211,6 +233,49 @@ cdef class Layer:
     @property
     def _is_double(self):
         return self.typenum == cnp.NPY_FLOAT64
+
+
+cdef inline bint is_native(cnp.ndarray array, int typenum) noexcept:
+    return cnp.PyArray_TYPE(array) == typenum and cnp.PyArray_ISNOTSWAPPED(array)
+
+
+cdef bint is_packable(cnp.ndarray weight, cnp.ndarray bias, Py_ssize_t groups) noexcept:
+    cdef int typenum = cnp.PyArray_TYPE(weight)
+    if groups < 1 or cnp.PyArray_NDIM(weight) != 2 or not is_native(weight, typenum) or (
+            typenum != cnp.NPY_FLOAT32 and typenum != cnp.NPY_FLOAT64):
+        return False
+    if cnp.PyArray_DIM(weight, 0) % groups or cnp.PyArray_DIM(weight, 1) > PY_SSIZE_T_MAX // groups:
+        return False
+    return bias is None or (is_native(bias, typenum) and cnp.PyArray_NDIM(bias) == 1
+                            and cnp.PyArray_DIM(bias, 0) == cnp.PyArray_DIM(weight, 0))
+
+
+cdef bint is_readable(Layer layer, cnp.ndarray array):
+    cdef cnp.dtype dtype = array.dtype
+    return converter(dtype.kind, <int> cnp.PyArray_ITEMSIZE(array), False, layer.typenum == cnp.NPY_FLOAT64) != NULL
+
+
+cdef bint fits(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.ndarray out):
+    """Whether the loops stay within these arrays."""
+    cdef int axes = cnp.PyArray_NDIM(out), channel = axes - (1 if layer.channels_last else 3), a
+    cdef int row = axes - (3 if layer.channels_last else 2)
+    cdef Py_ssize_t step, size
+    if axes < 3 or cnp.PyArray_NDIM(x) != axes or not is_readable(layer, x):
+        return False
+    if not is_native(out, layer.typenum) or not cnp.PyArray_ISWRITEABLE(out):
+        return False
+    if cnp.PyArray_DIM(x, channel) != layer.groups * layer.c_in or (
+            cnp.PyArray_DIM(out, channel) != layer.groups * layer.c_out):
+        return False
+    for a in range(axes):
+        step = layer.stride_h if a == row else layer.stride_w if a == row + 1 else 1
+        size = cnp.PyArray_DIM(x, a)
+        if a != channel and cnp.PyArray_DIM(out, a) != (0 if size == 0 else (size - 1) // step + 1):
+            return False
+    if residual is None:
+        return True
+    return cnp.PyArray_NDIM(residual) == axes and is_readable(layer, residual) and (
+        memcmp(cnp.PyArray_DIMS(residual), cnp.PyArray_DIMS(out), axes * sizeof(Py_ssize_t)) == 0)
 
 
 cdef void set_clamp(Layer layer, double low, double high) noexcept:

@@ -15,6 +15,8 @@ def peak_flops(double seconds):
 def copy_bandwidth(size_t bytes, double seconds):
     """Bytes read and written in a second by copies of one half of a working set of `bytes` to the other."""
     cdef double rate
+    if bytes < 2 or bytes > PY_SSIZE_T_MAX:
+        raise ValueError(f"a working set has at least 2 bytes and fits into memory, got {bytes}")
     with nogil:
         rate = copy_bandwidth_c(available_isas_c()[0], bytes, seconds)
     if rate < 0:

@@ -15,7 +15,7 @@ COMMON = {
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 }
 settings.register_profile("ci", max_examples=60, derandomize=True, database=None, **COMMON)
-settings.register_profile("soak", max_examples=20_000, **COMMON)
+settings.register_profile("soak", max_examples=2_000, **COMMON)
 settings.load_profile("ci")
 
 WORST = pytest.StashKey[dict[str, float]]()
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(config, items):
     if "soak" in config.option.markexpr:
         return
     for item in items:
-        if "soak" in item.keywords:
+        if item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: run with -m soak"))
 
 

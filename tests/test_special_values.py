@@ -5,9 +5,11 @@ Reference: the rules themselves; tolerance: none. Sizes cover whole tiles, tails
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 import pytest
-from support import convolve, integers
+from support import convolve, integers, run_python
 
 from pwconv import conv1x1
 
@@ -137,6 +139,51 @@ def test_subnormals_are_kept(isa, layout, dtype):
         assert (convolve(x, weight * 3, activation="relu", layout=layout) == 3 * tiny).all()
         x[...] = np.finfo(dtype).tiny
         assert (convolve(x, weight / 2, layout=layout) == np.finfo(dtype).tiny / 2).all()
+
+
+MXCSR = """
+    import ctypes, mmap
+    import numpy as np
+    from pwconv import conv1x1
+
+    code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    code[:16] = bytes.fromhex("0fae1fc3 00000000 0fae17c3 00000000")  # stmxcsr [rdi]; ret -- ldmxcsr [rdi]; ret
+    start = ctypes.addressof(ctypes.c_char.from_buffer(code))
+    store, load = (ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_uint))(start + offset) for offset in (0, 8))
+    EXCEPTIONS = 0x3F  # flags that every operation may raise
+
+    def mode():
+        word = ctypes.c_uint()
+        store(word)
+        return word.value & ~EXCEPTIONS
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the register is that of x86-64")
+@pytest.mark.parametrize("bits", (0x1F80, 0x9FC0, 0x7F80), ids=("as usual", "subnormals are zero", "rounds to zero"))
+def test_the_mode_of_the_caller_is_kept_and_holds_in_every_thread(isa, bits):
+    """What becomes of subnormals, and where numbers are rounded to, is what the caller has set, for as long as it is set."""
+    run_python(
+        f"""{MXCSR}
+    rng = np.random.default_rng(0)
+    x, weight = rng.random((64, 32, 32), "f4") * np.float32(1e-19), rng.random((65, 64), "f4") * np.float32(1e-20)
+    usual = mode()
+    outside = conv1x1(x, weight, num_threads=1)
+    load(ctypes.c_uint({bits}))
+    assert mode() == {bits}
+    results = []
+    for threads in (1, 2, 3):
+        results.append(conv1x1(x, weight, num_threads=threads).view("u4"))
+        assert mode() == {bits}
+    load(ctypes.c_uint(usual))
+    assert all((y == results[0]).all() for y in results)
+    assert ((results[0] != outside.view("u4")).any()) == ({bits} != usual)
+    for threads in (1, 2, 3):
+        assert (conv1x1(x, weight, num_threads=threads) == outside).all()
+        assert mode() == usual
+    """,
+        env={"PWCONV_ISA": isa},
+    )
 
 
 def test_garbage_around_the_arrays_never_leaks(isa, layout, dtype, rng):

@@ -173,3 +173,28 @@ def test_layer_made_from_views(isa, layout, rng):
         if not any(plan.repeats):
             layer = Conv1x1(only_for_4d(plan, 2).of(weight), only_for_4d(plan, 1).of(bias), layout=layout)
             assert same_bits(layer(x), expected), kind
+
+
+@pytest.mark.parametrize("absurd", (2**62, -(2**62), 2**63 - 1, 0))
+def test_strides_of_axes_of_length_1_are_never_used(isa, layout, rng, absurd):
+    """Each axis of each operand in turn, and all at once."""
+    arrays = {
+        "x": arrange(rng.standard_normal((1, 1, 1, 1)), layout),
+        "weight": rng.standard_normal((1, 1)),
+        "bias": rng.standard_normal(1),
+        "residual": rng.standard_normal((1, 1, 1, 1)),
+        "out": np.empty((1, 1, 1, 1)),
+    }
+    long = {"none": (1, 1, 1, 1), "batch": (3, 1, 1, 1), "height": (1, 1, 3, 1), "width": (1, 1, 1, 40)}
+    for size in long.values():
+        shape = shaped(size[:1], *size[1:], layout)
+        for name in ("x", "residual", "out"):
+            arrays[name] = np.resize(arrays[name], shape)
+        expected = conv1x1(**arrays | {"out": None}, layout=layout)
+        for name, array in arrays.items():
+            axes = [axis for axis in range(array.ndim) if array.shape[axis] == 1]
+            for odd in (*([axis] for axis in axes), axes):
+                strides = [absurd if axis in odd else array.strides[axis] for axis in range(array.ndim)]
+                view = np.lib.stride_tricks.as_strided(array, array.shape, strides)
+                y = conv1x1(**arrays | {name: view}, layout=layout, num_threads=2)
+                assert same_bits(plain(y), expected), (name, odd)

@@ -24,8 +24,8 @@ cdef double CONFLICT = 1.15
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
 # 57 % of the limit in place and at 70 % when packed, 480 to 192 on 14×14 at 83 % and 73 %.
 cdef double APART = 1.07
-# Planes a multiple of 128 KiB apart: 200 to 16 channels on 256×256 pixels, NCHW, run at 12 % of the limit in place and at 31 %
-# when packed.
+# Planes a multiple of 128 KiB apart: 200 to 16 channels on 256×256 pixels, NCHW, run at 12 % of the limit in place and at
+# 31 % when packed.
 cdef enum:
     FAR_WAYS = 16
 cdef double COLLISION = 1.7

@@ -18,6 +18,8 @@ cdef extern from "<stdlib.h>" nogil:
     void *aligned_alloc(size_t alignment, size_t size)
 
 cdef extern from "isa.h" nogil:
+    enum:
+        LOW, HIGH, RELU
     ctypedef struct tile_run "struct tile_run":
         Py_ssize_t tiles, depth, columns
         const char *a

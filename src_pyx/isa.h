@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 enum { MAX_ROWS = 16, MAX_VECTORS = 4 };
+enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one, or instead of LOW: low is 0 */
 enum { FEW = 4 }; /* channels that mix.h takes */
 
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h). Every stride is in bytes. */
@@ -27,7 +28,7 @@ struct tile_run {
     const char *residual; /* added after the sum; NULL for none */
     ptrdiff_t residual_row, residual_tile;
     const void *clamp; /* low, high, zero as elements (vec.h) */
-    int bounded;       /* which bounds there are: 1 low, 2 high */
+    int bounded;       /* which bounds there are */
 };
 typedef void (*tile_kernel)(const struct tile_run *);
 

@@ -112,7 +112,7 @@ cdef class Layer:
     cdef char *weights                   # [group][panel][c_in][channels of the panel], padded to whole vectors
     cdef char *biases                    # [group][channels, padded to whole vectors]
     cdef char clamp[3 * 8]               # low, high, zero as elements (tile.h)
-    cdef int bounded                     # which bounds there are: 1 low, 2 high
+    cdef int bounded                     # which bounds there are
     cdef readonly bint _has_bias
     cdef readonly dict _config           # what the subclass was made with
     cdef Geometry last                   # of the last call that was checked
@@ -135,7 +135,7 @@ cdef class Layer:
         self.c_out = cnp.PyArray_DIM(weight, 0) // groups
         self.c_in = cnp.PyArray_DIM(weight, 1)
         self.channels_last = channels_last
-        self.bounded = (1 if low > -INFINITY else 0) | (2 if high < INFINITY else 0)
+        self.bounded = (RELU if low == 0 else LOW if low > -INFINITY else 0) | (HIGH if high < INFINITY else 0)
         set_clamp(self, low, high)
 
         cdef Py_ssize_t lanes = selected.real[self.unit == 8].lanes, row = ceil_div(self.c_out, lanes) * lanes, channels

@@ -43,8 +43,9 @@ INLINE void NAME(mix)(const int C_IN, const int C_OUT, const struct tile_run *t)
         UNROLL for (int o = 0; o < C_OUT; o++) {
             y[o] = bias[o];
             UNROLL for (int k = 0; k < C_IN; k++) y[o] = vfma(weight[k][o], x[k], y[o]);
-            if (t->bounded & 1) y[o] = vabove(y[o], low, zero);
-            if (t->bounded & 2) y[o] = vbelow(y[o], high, zero);
+            if (t->bounded & RELU) y[o] = vrelu(y[o]);
+            if (t->bounded & LOW) y[o] = vabove(y[o], low, zero);
+            if (t->bounded & HIGH) y[o] = vbelow(y[o], high, zero);
         }
         UNROLL for (int v = 0; v < C_OUT; v++) {
             const vec out = NAME(pick_lanes)(C_OUT, y, together[v]);

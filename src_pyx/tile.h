@@ -12,8 +12,9 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
             const char *p = residual + r * t->residual_row + v * sizeof(vec);
             y += whole ? vload(p) : vload_n(p, last);
         }
-        if (bounded & 1) y = vabove(y, low, zero);
-        if (bounded & 2) y = vbelow(y, high, zero);
+        if (bounded & RELU) y = vrelu(y);
+        if (bounded & LOW) y = vabove(y, low, zero);
+        if (bounded & HIGH) y = vbelow(y, high, zero);
         if (whole) vstore(to, y);
         else vstore_n(to, y, last);
     }
@@ -63,10 +64,10 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
         a += a_k, a5 += a_k, a10 += a_k, b += t->b_k;
     }
 
-    if (residual || last < LANES || t->bounded > 1)
-        NAME(finish)(R, V, t, acc, c, residual, last, t->bounded);
-    else if (t->bounded)
-        NAME(finish)(R, V, t, acc, c, NULL, LANES, 1);
-    else
+    if (!residual && last == LANES && t->bounded == RELU)
+        NAME(finish)(R, V, t, acc, c, NULL, LANES, RELU);
+    else if (!residual && last == LANES && !t->bounded)
         NAME(finish)(R, V, t, acc, c, NULL, LANES, 0);
+    else
+        NAME(finish)(R, V, t, acc, c, residual, last, t->bounded);
 }

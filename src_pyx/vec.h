@@ -13,6 +13,7 @@
  *   vpick(a, b, pick)     lane i is number pick[i] of a0 a1 … b0 b1 …; where HAS_PICK says that there is such an instruction
  *   vabove(x, low, zero)  max(low, x) + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
  *   vbelow(x, high, zero) min(high, x) + zero likewise
+ *   vrelu(x)              vabove for low = +0
  */
 #undef NAME
 #undef VREGS
@@ -38,26 +39,32 @@
 #define vabove NAME(vabove)
 #define vbelow NAME(vbelow)
 #define LANES ((int)(sizeof(vec) / sizeof(REAL)))
+#define vrelu NAME(vrelu)
 #define INLINE static inline __attribute__((always_inline))
 #endif
+#undef RELU_ANSWERS
 
 #if defined(__AVX512F__) && defined(NARROW)
 #define VREGS 32
 #ifdef REAL_IS_DOUBLE
 typedef __m256d vec;
 #define OP(name) _mm256_##name##_pd
+#define RELU_ANSWERS _mm256_set1_epi64x
 #else
 typedef __m256 vec;
 #define OP(name) _mm256_##name##_ps
+#define RELU_ANSWERS _mm256_set1_epi32
 #endif
 #elif defined(__AVX512F__)
 #define VREGS 32
 #ifdef REAL_IS_DOUBLE
 typedef __m512d vec;
 #define OP(name) _mm512_##name##_pd
+#define RELU_ANSWERS _mm512_set1_epi64
 #else
 typedef __m512 vec;
 #define OP(name) _mm512_##name##_ps
+#define RELU_ANSWERS _mm512_set1_epi32
 #endif
 
 #elif defined(__AVX2__)
@@ -102,6 +109,12 @@ INLINE vec vload(const char *p) { return OP(loadu)((const REAL *)p); }
 INLINE void vstore(char *p, vec x) { OP(storeu)((REAL *)p, x); }
 INLINE vec vset1(const char *p) { return OP(set1)(*(const REAL *)p); }
 INLINE vec vfma(vec a, vec b, vec c) { return OP(fmadd)(a, b, c); }
+#ifdef __AVX512F__
+/* One instruction gives each class of numbers its answer: +0 for zeros and what is negative, the number itself for what is
+ * positive, and NaN, quiet, for NaN. Its codes: 1 the number, 2 the same as quiet NaN, 8 +0; its classes, from the last digit on:
+ * quiet NaN, signalling NaN, zero, 1, -inf, inf, negative, positive. */
+INLINE vec vrelu(vec x) { return OP(fixupimm)(x, x, RELU_ANSWERS(0x18181821), 0); }
+#endif
 /* max and min give their second operand where one is NaN or both are zero */
 INLINE vec vabove(vec x, vec low, vec zero) { return OP(add)(OP(max)(low, x), zero); }
 INLINE vec vbelow(vec x, vec high, vec zero) { return OP(add)(OP(min)(high, x), zero); }
@@ -129,6 +142,9 @@ INLINE vec vbelow(vec x, vec high, vec zero) {
     __typeof__(x > high) above = x > high;
     return (vec)((above & (__typeof__(above))high) | (~above & (__typeof__(above))x)) + zero;
 }
+#endif
+#ifndef __AVX512F__
+INLINE vec vrelu(vec x) { return vabove(x, (vec){0}, (vec){0}); }
 #endif
 #ifdef __AVX512F__
 INLINE vec vload_last(const char *p, int n) { return vload_n(p, n); }

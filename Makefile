@@ -15,11 +15,19 @@ LAYOUT ?= NCHW
 
 COVERAGE := --cov=pwconv --cov-config=../pyproject.toml --cov-report=term --cov-fail-under=95
 
-.PHONY: help demo test bench bench-full profile lint clean
+.PHONY: help demo test sanitize qemu compilers mutants bench bench-full profile lint clean
 
 help:
 	@echo 'make demo [IMAGE=file]  separate the stains of a picture, write pwconv-demo.png'
 	@echo 'make test [ARGS=...]    run the tests, with coverage; or pytest with ARGS'
+	@echo 'make sanitize           the core without Python under ASan, UBSan, TSan and valgrind'
+	@echo 'make qemu               the tests of instruction sets on an imitated Nehalem and Haswell'
+	@echo 'make compilers          builds by gcc and clang, with OpenMP and without, give the same bits'
+	@echo 'make mutants            break the core on purpose and see the tests fail; half an hour'
+	@echo 'make sanitize           the core without Python under ASan, UBSan, TSan and valgrind'
+	@echo 'make qemu               the tests of instruction sets on an imitated Nehalem and Haswell'
+	@echo 'make compilers          builds by gcc and clang, with OpenMP and without, give the same bits'
+	@echo 'make mutants            break the core on purpose and see the tests fail; half an hour'
 	@echo 'make bench [THREADS=1]  time a dozen layers beside other libraries, into bench/results; minutes'
 	@echo 'make bench-full         the same with every layer'
 	@echo 'make profile [LAYER=512-512@14] [LAYOUT=NCHW]  where the time of one layer goes, with perf'
@@ -32,6 +40,64 @@ demo: $(VENV)/extra-demo
 
 test: $(VENV)/extra-test
 	@cd tests && ../$(VENV)/bin/python -m pytest $(or $(ARGS),$(COVERAGE))
+
+sanitize:
+	$(call provide,$(call lacking,gcc:gcc valgrind:valgrind))
+	@$(MAKE) --no-print-directory -C tests/core -j $$(nproc) --output-sync=target
+
+qemu: $(VENV)/extra-test
+	$(call provide,$(call lacking,qemu-x86_64:qemu-user))
+	@cd tests && sh qemu.sh ../$(VENV)/bin/python
+
+compilers: $(VENV)/bin/pip
+	$(call provide,$(call lacking,gcc:gcc clang:clang) $(if $(wildcard /usr/lib/llvm-*/lib/libomp.so),,libomp-dev))
+	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	@cd tests && sh compilers.sh ../$(VENV)/bin/python
+
+mutants: $(VENV)/bin/pip
+	$(call provide,$(call lacking,gcc:gcc ccache:ccache))
+	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	@$(VENV)/bin/python tests/mutants.py $(ARGS)
+
+sanitize:
+	$(call provide,$(call lacking,gcc:gcc valgrind:valgrind))
+	@$(MAKE) --no-print-directory -C tests/core -j $$(nproc) --output-sync=target
+
+qemu: $(VENV)/extra-test
+	$(call provide,$(call lacking,qemu-x86_64:qemu-user))
+	@cd tests && sh qemu.sh ../$(VENV)/bin/python
+
+compilers: $(VENV)/bin/pip
+	$(call provide,$(call lacking,gcc:gcc clang:clang) $(if $(wildcard /usr/lib/llvm-*/lib/libomp.so),,libomp-dev))
+	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	@cd tests && sh compilers.sh ../$(VENV)/bin/python
+
+mutants: $(VENV)/bin/pip
+	$(call provide,$(call lacking,gcc:gcc ccache:ccache))
+	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	@$(VENV)/bin/python tests/mutants.py $(ARGS)
+
+sanitize:
+	$(call provide,$(call lacking,gcc:gcc valgrind:valgrind))
+	@$(MAKE) --no-print-directory -C tests/core -j $$(nproc) --output-sync=target
+
+# NumPy's wheel needs at least a Nehalem. What starts an interpreter of its own starts an imitated one (PWCONV_INTERPRETER);
+# what measures memory, time or the machine's own libraries is left out.
+QEMU_TESTS := test_isa.py test_empty.py test_reference.py 'test_numbers.py' 'test_reproducible.py'
+
+qemu: $(VENV)/extra-test
+	$(call provide,$(call lacking,qemu-x86_64:qemu-user))
+	@cd tests && sh qemu.sh ../$(VENV)/bin/python
+
+compilers: $(VENV)/bin/pip
+	$(call provide,$(call lacking,gcc:gcc clang:clang) $(if $(wildcard /usr/lib/llvm-*/lib/libomp.so),,libomp-dev))
+	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	@cd tests && sh compilers.sh ../$(VENV)/bin/python
+
+mutants: $(VENV)/bin/pip
+	$(call provide,$(call lacking,gcc:gcc ccache:ccache))
+	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	@$(VENV)/bin/python tests/mutants.py $(ARGS)
 
 bench: RESULTS = results/dozen-threads-$(THREADS).json
 bench-full: RESULTS = results/full-threads-$(THREADS).json
@@ -79,14 +145,22 @@ MISSING = $(shell command -v $${CC:-gcc} >/dev/null || echo gcc; \
 	|| echo python3-dev)
 
 $(VENV)/bin/pip:
-	@missing='$(MISSING)'; \
-	if [ -n "$$missing" ]; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "Installing $$missing"; \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
-		else \
-			echo "Missing: $$missing. On Debian: sudo apt-get install $$missing" >&2; exit 1; \
-		fi; \
-	fi
+	$(call provide,$(MISSING))
 	@echo 'Making $(VENV)'
 	@$(PYTHON) -m venv --clear $(VENV)
+
+# The packages of those `command:package` whose command there is not.
+lacking = $(shell for pair in $(1); do command -v $${pair%%:*} >/dev/null || echo $${pair\#\#*:}; done)
+
+# What is missing is installed when run as root, and named otherwise.
+define provide
+@missing='$(1)'; \
+if [ -n "$$missing" ]; then \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing $$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	else \
+		echo "Missing: $$missing. On Debian: sudo apt-get install $$missing" >&2; exit 1; \
+	fi; \
+fi
+endef

@@ -85,9 +85,11 @@ def test_deep_chains_are_not_split(isa, layout, rng, c_in):
     if isa not in FMA_ISAS:
         pytest.skip(f"{isa} has no fused multiply-add")
     x, weight, bias, _ = operands(rng, (1, c_in, 70, 3, 7), "float32")
+    expected = chain(x[0], weight, bias)
     for threads in THREADS:
-        y = convolve(x[0], weight, bias, layout=layout, num_threads=threads)
-        assert same_bits(y, chain(x[0], weight, bias)), threads
+        for low, high in ((None, None), (-20, 20)):
+            y = convolve(x[0], weight, bias, layout=layout, activation=(low, high), num_threads=threads)
+            assert same_bits(y, np.clip(expected, low, high) if high else expected), threads
 
 
 def test_threads(isa, layout, dtype, rng, shape):

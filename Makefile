@@ -22,12 +22,8 @@ help:
 	@echo 'make test [ARGS=...]    run the tests, with coverage; or pytest with ARGS'
 	@echo 'make sanitize           the core without Python under ASan, UBSan, TSan and valgrind'
 	@echo 'make qemu               the tests of instruction sets on an imitated Nehalem and Haswell'
-	@echo 'make compilers          builds by gcc and clang, with OpenMP and without, give the same bits'
-	@echo 'make mutants            break the core on purpose and see the tests fail; half an hour'
-	@echo 'make sanitize           the core without Python under ASan, UBSan, TSan and valgrind'
-	@echo 'make qemu               the tests of instruction sets on an imitated Nehalem and Haswell'
-	@echo 'make compilers          builds by gcc and clang, with OpenMP and without, give the same bits'
-	@echo 'make mutants            break the core on purpose and see the tests fail; half an hour'
+	@echo 'make compilers          builds by gcc and clang, with OpenMP and without, give the same bits; minutes'
+	@echo 'make mutants [ARGS=...] break the core on purpose, or where ARGS say, and see the tests fail; minutes'
 	@echo 'make bench [THREADS=1]  time a dozen layers beside other libraries, into bench/results; minutes'
 	@echo 'make bench-full         the same with every layer'
 	@echo 'make profile [LAYER=512-512@14] [LAYOUT=NCHW]  where the time of one layer goes, with perf'
@@ -49,54 +45,12 @@ qemu: $(VENV)/extra-test
 	$(call provide,$(call lacking,qemu-x86_64:qemu-user))
 	@cd tests && sh qemu.sh ../$(VENV)/bin/python
 
-compilers: $(VENV)/bin/pip
+compilers: $(VENV)/extra-build
 	$(call provide,$(call lacking,gcc:gcc clang:clang) $(if $(wildcard /usr/lib/llvm-*/lib/libomp.so),,libomp-dev))
-	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
 	@cd tests && sh compilers.sh ../$(VENV)/bin/python
 
-mutants: $(VENV)/bin/pip
+mutants: $(VENV)/extra-build
 	$(call provide,$(call lacking,gcc:gcc ccache:ccache))
-	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
-	@$(VENV)/bin/python tests/mutants.py $(ARGS)
-
-sanitize:
-	$(call provide,$(call lacking,gcc:gcc valgrind:valgrind))
-	@$(MAKE) --no-print-directory -C tests/core -j $$(nproc) --output-sync=target
-
-qemu: $(VENV)/extra-test
-	$(call provide,$(call lacking,qemu-x86_64:qemu-user))
-	@cd tests && sh qemu.sh ../$(VENV)/bin/python
-
-compilers: $(VENV)/bin/pip
-	$(call provide,$(call lacking,gcc:gcc clang:clang) $(if $(wildcard /usr/lib/llvm-*/lib/libomp.so),,libomp-dev))
-	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
-	@cd tests && sh compilers.sh ../$(VENV)/bin/python
-
-mutants: $(VENV)/bin/pip
-	$(call provide,$(call lacking,gcc:gcc ccache:ccache))
-	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
-	@$(VENV)/bin/python tests/mutants.py $(ARGS)
-
-sanitize:
-	$(call provide,$(call lacking,gcc:gcc valgrind:valgrind))
-	@$(MAKE) --no-print-directory -C tests/core -j $$(nproc) --output-sync=target
-
-# NumPy's wheel needs at least a Nehalem. What starts an interpreter of its own starts an imitated one (PWCONV_INTERPRETER);
-# what measures memory, time or the machine's own libraries is left out.
-QEMU_TESTS := test_isa.py test_empty.py test_reference.py 'test_numbers.py' 'test_reproducible.py'
-
-qemu: $(VENV)/extra-test
-	$(call provide,$(call lacking,qemu-x86_64:qemu-user))
-	@cd tests && sh qemu.sh ../$(VENV)/bin/python
-
-compilers: $(VENV)/bin/pip
-	$(call provide,$(call lacking,gcc:gcc clang:clang) $(if $(wildcard /usr/lib/llvm-*/lib/libomp.so),,libomp-dev))
-	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
-	@cd tests && sh compilers.sh ../$(VENV)/bin/python
-
-mutants: $(VENV)/bin/pip
-	$(call provide,$(call lacking,gcc:gcc ccache:ccache))
-	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
 	@$(VENV)/bin/python tests/mutants.py $(ARGS)
 
 bench: RESULTS = results/dozen-threads-$(THREADS).json
@@ -133,6 +87,11 @@ $(VENV)/extra-%: $(VENV)/installed
 	@$(PIP) install 'pwconv[$*]'
 	@touch $@
 
+# What builds without isolation, and tests, need; pwconv itself is not among it.
+$(VENV)/extra-build: | $(VENV)/bin/pip
+	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	@touch $@
+
 $(VENV)/installed: $(SOURCES) | $(VENV)/bin/pip
 	@echo 'Building and installing pwconv'
 	@$(PIP) install .
@@ -154,7 +113,7 @@ lacking = $(shell for pair in $(1); do command -v $${pair%%:*} >/dev/null || ech
 
 # What is missing is installed when run as root, and named otherwise.
 define provide
-@missing='$(1)'; \
+@missing='$(strip $(1))'; \
 if [ -n "$$missing" ]; then \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing $$missing"; \

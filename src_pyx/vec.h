@@ -90,7 +90,7 @@ INLINE vec vload_n(const char *p, int n) {
 }
 INLINE void vstore_n(char *p, vec x, int n) {
     for (int i = 0; i < LANES; i++)
-        if (i < n) __builtin_memcpy(p + i * sizeof(REAL), &x[i], sizeof(REAL));
+        if (i < n) ((NAME(misaligned) *)p)[i] = x[i];
 }
 #endif
 

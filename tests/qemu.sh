@@ -8,7 +8,7 @@ python=$(command -v "$1")
 # depend on the processor.
 tests="test_isa.py test_numbers.py test_reproducible.py test_special_values.py test_processes.py"
 chosen="best_is_picked or variable or switching or every_tail_of or every_depth or one_chain or stride_by_view or \
-minus_zero or subnormals or zero_times or child_has"
+minus_zero or subnormals or zero_times or fork_in_a"
 
 imitate() { # processor, the set that it has to pick, name of the hash that it has to share with this machine, tests left out
     echo "== $1: $2"

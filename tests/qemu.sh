@@ -4,11 +4,11 @@
 set -eu
 python=$(command -v "$1")
 
-# A test or two for each promise that an instruction set could break. Which instructions the library's files hold does not
-# depend on the processor.
-tests="test_isa.py test_numbers.py test_reproducible.py test_special_values.py test_processes.py"
+# A test or two for each promise that an instruction set could break. Left out: which instructions the library's files hold, for
+# that does not depend on the processor; and forks, after which qemu 7 fails over its own list of threads (plugins/core.c).
+tests="test_isa.py test_numbers.py test_reproducible.py test_special_values.py"
 chosen="best_is_picked or variable or switching or every_tail_of or every_depth or one_chain or stride_by_view or \
-minus_zero or subnormals or zero_times or fork_in_a"
+minus_zero or subnormals or zero_times"
 
 imitate() { # processor, the set that it has to pick, name of the hash that it has to share with this machine, tests left out
     echo "== $1: $2"

@@ -85,11 +85,22 @@ def test_deep_chains_are_not_split(isa, layout, rng, c_in):
     if isa not in FMA_ISAS:
         pytest.skip(f"{isa} has no fused multiply-add")
     x, weight, bias, _ = operands(rng, (1, c_in, 70, 3, 7), "float32")
-    expected = chain(x[0], weight, bias)
     for threads in THREADS:
-        for low, high in ((None, None), (-20, 20)):
-            y = convolve(x[0], weight, bias, layout=layout, activation=(low, high), num_threads=threads)
-            assert same_bits(y, np.clip(expected, low, high) if high else expected), threads
+        y = convolve(x[0], weight, bias, layout=layout, num_threads=threads)
+        assert same_bits(y, chain(x[0], weight, bias)), threads
+
+
+@pytest.mark.parametrize("pixels", (7, 97))
+def test_residual_and_bounds_come_after_a_sum_in_parts(isa, layout, dtype, rng, pixels):
+    """So deep that no tile's x fits into scratch: the sum goes on from the output itself."""
+    x, weight, bias, residual = operands(rng, (1, 70_000, 5, 1, pixels), dtype)
+    layer = Conv1x1(weight, bias, layout=layout)
+    plain = canonical(layer(arrange(x, layout)), layout)
+    assert layer._last_plan()["cuts"] > 1
+    expected = np.clip(plain + residual, -20, 20)
+    for threads in (1, 2):
+        y = convolve(x, weight, bias, layout=layout, residual=residual, activation=(-20, 20), num_threads=threads)
+        assert same_bits(y, expected), threads
 
 
 def test_threads(isa, layout, dtype, rng, shape):

@@ -15,12 +15,16 @@ LAYOUT ?= NCHW
 
 COVERAGE := --cov=pwconv --cov-config=../pyproject.toml --cov-report=term --cov-fail-under=95
 
-.PHONY: help demo test soak bench bench-full profile lint clean
+.PHONY: help demo test soak sanitize qemu compilers mutants bench bench-full profile lint clean
 
 help:
 	@echo 'make demo [IMAGE=file]  separate the stains of a picture, write pwconv-demo.png'
 	@echo 'make test [ARGS=...]    run the tests, with coverage; or pytest with ARGS'
 	@echo 'make soak               a million calls by chance, a thousand forks, long runs of threads: ten minutes'
+	@echo 'make sanitize           the core without Python under ASan, UBSan, TSan and valgrind'
+	@echo 'make qemu               the tests of instruction sets on an imitated Nehalem and Haswell'
+	@echo 'make compilers          builds by gcc and clang, with OpenMP and without, give the same bits; minutes'
+	@echo 'make mutants [ARGS=...] break the core on purpose, or where ARGS say, and see the tests fail; minutes'
 	@echo 'make bench [THREADS=1]  time a dozen layers beside other libraries, into bench/results; minutes'
 	@echo 'make bench-full         the same with every layer'
 	@echo 'make profile [LAYER=512-512@14] [LAYOUT=NCHW]  where the time of one layer goes, with perf'
@@ -36,6 +40,22 @@ test: $(VENV)/extra-test
 
 soak: $(VENV)/extra-test
 	@cd tests && ../$(VENV)/bin/python -m pytest -m 'soak or hypothesis' --hypothesis-profile=soak --durations=0 $(ARGS)
+
+sanitize:
+	$(call provide,$(call lacking,gcc:gcc valgrind:valgrind))
+	@$(MAKE) --no-print-directory -C tests/core -j $$(nproc) --output-sync=target
+
+qemu: $(VENV)/extra-test
+	$(call provide,$(call lacking,qemu-x86_64:qemu-user))
+	@cd tests && sh qemu.sh ../$(VENV)/bin/python
+
+compilers: $(VENV)/extra-build
+	$(call provide,$(call lacking,gcc:gcc clang:clang) $(if $(wildcard /usr/lib/llvm-*/lib/libomp.so),,libomp-dev))
+	@cd tests && sh compilers.sh ../$(VENV)/bin/python
+
+mutants: $(VENV)/extra-build
+	$(call provide,$(call lacking,gcc:gcc ccache:ccache))
+	@$(VENV)/bin/python tests/mutants.py $(ARGS)
 
 bench: RESULTS = results/dozen-threads-$(THREADS).json
 bench-full: RESULTS = results/full-threads-$(THREADS).json
@@ -71,6 +91,11 @@ $(VENV)/extra-%: $(VENV)/installed
 	@$(PIP) install 'pwconv[$*]'
 	@touch $@
 
+# What builds without isolation, and tests, need; pwconv itself is not among it.
+$(VENV)/extra-build: | $(VENV)/bin/pip
+	@$(PIP) install 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	@touch $@
+
 $(VENV)/installed: $(SOURCES) | $(VENV)/bin/pip
 	@echo 'Building and installing pwconv'
 	@$(PIP) install .
@@ -83,14 +108,22 @@ MISSING = $(shell command -v $${CC:-gcc} >/dev/null || echo gcc; \
 	|| echo python3-dev)
 
 $(VENV)/bin/pip:
-	@missing='$(MISSING)'; \
-	if [ -n "$$missing" ]; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "Installing $$missing"; \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
-		else \
-			echo "Missing: $$missing. On Debian: sudo apt-get install $$missing" >&2; exit 1; \
-		fi; \
-	fi
+	$(call provide,$(MISSING))
 	@echo 'Making $(VENV)'
 	@$(PYTHON) -m venv --clear $(VENV)
+
+# The packages of those `command:package` whose command there is not.
+lacking = $(shell for pair in $(1); do command -v $${pair%%:*} >/dev/null || echo $${pair\#\#*:}; done)
+
+# What is missing is installed when run as root, and named otherwise.
+define provide
+@missing='$(strip $(1))'; \
+if [ -n "$$missing" ]; then \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing $$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	else \
+		echo "Missing: $$missing. On Debian: sudo apt-get install $$missing" >&2; exit 1; \
+	fi; \
+fi
+endef

@@ -1,6 +1,7 @@
 /* What one thread of this machine can do at most, measured: the limit that a layer's time is held against. */
 #define _GNU_SOURCE
 #include "isa.h"
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,11 +29,12 @@ double peak_flops(const struct isa *isa, double seconds) {
 
 double copy_bandwidth(const struct isa *isa, size_t bytes, double seconds) {
     enum { BLOCK = 4096, APART = 1088 }; /* the same place in two pages would look like one address to the load unit */
-    const size_t half = (bytes / 2 + BLOCK - 1) / BLOCK * BLOCK;
+    const size_t half = (bytes ? (bytes - 1) / (2 * BLOCK) + 1 : 1) * BLOCK;
     const size_t calls = 1 + 65536 / half; /* so that the clock costs nothing */
-    char *from = aligned_alloc(BLOCK, 2 * half + BLOCK), *to = from + half + APART;
+    char *const from = bytes < PTRDIFF_MAX / 2 ? aligned_alloc(BLOCK, 2 * half + BLOCK) : NULL;
     double best = 0;
     if (!from) return -1;
+    char *const to = from + half + APART;
     memset(from, 1, 2 * half + BLOCK);
     for (int kind = 0; kind < 2; kind++) {
         double moved = 0, begin, end;

@@ -88,15 +88,16 @@ INLINE void vstore_n(char *p, vec x, int n) { OP(maskstore)((REAL *)p, NAME(lane
 #define VREGS 32
 #endif
 typedef REAL vec __attribute__((vector_size(16)));
+typedef REAL NAME(misaligned) __attribute__((aligned(1)));
 INLINE vec vload_n(const char *p, int n) {
     vec x = {0};
     for (int i = 0; i < LANES; i++)
-        if (i < n) x[i] = ((const REAL *)p)[i];
+        if (i < n) x[i] = ((const NAME(misaligned) *)p)[i];
     return x;
 }
 INLINE void vstore_n(char *p, vec x, int n) {
     for (int i = 0; i < LANES; i++)
-        if (i < n) __builtin_memcpy(p + i * sizeof(REAL), &x[i], sizeof(REAL));
+        if (i < n) ((NAME(misaligned) *)p)[i] = x[i];
 }
 #endif
 

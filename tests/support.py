@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,8 @@ DTYPES = ("float32", "float64")
 KNOWN_ISAS = ("avx512", "avx2", "baseline")
 FMA_ISAS = ("avx512", "avx2")
 CANARY = 0xA5
+# What starts an interpreter in a process of its own; under an emulator that is the emulator with its options.
+INTERPRETER = shlex.split(os.environ.get("PWCONV_INTERPRETER", "")) or [sys.executable]
 
 # One past every width of tile and vector that the instruction sets have, and the sizes around twice that.
 SIZES = (*range(1, 36), *range(47, 51), *range(63, 66), 97)
@@ -78,7 +81,7 @@ def try_python(code, *, timeout=60, env=None, **options):
     """As `run_python`, but the caller judges the exit code. A value None in `env` removes the variable."""
     merged = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
+        [*INTERPRETER, "-c", textwrap.dedent(code)],
         env=merged,
         timeout=timeout,
         capture_output=True,

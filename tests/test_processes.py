@@ -88,6 +88,20 @@ def test_fork_before_the_first_call_of_a_new_team(isa):
     )
 
 
+def test_a_child_has_threads_of_its_own(isa):
+    run(
+        isa,
+        """
+        def count():
+            before = len(os.listdir("/proc/self/task"))
+            check(3)
+            assert before == 1 and len(os.listdir("/proc/self/task")) == 3
+        assert forked(count) == 0
+        assert forked(lambda: count() or forked(count) and 1 / 0) == 0
+    """,
+    )
+
+
 @pytest.mark.parametrize("forks", (20, pytest.param(1000, marks=pytest.mark.soak)))
 def test_fork_while_other_threads_compute(isa, forks):
     run(
@@ -258,5 +272,26 @@ def test_flush_to_zero_is_left_as_it_was(isa):
             subnormal = np.full((64, 56, 56), tiny)
             assert (conv1x1(subnormal, np.eye(64, dtype="f4"), num_threads=threads) == tiny).all()
         assert all(s.all() for s in seen)
+    """,
+    )
+
+
+def test_float_mode_of_the_caller_holds_in_every_thread(isa):
+    """Rounding upwards in one thread: other bits than to nearest, and the same ones with more threads."""
+    run(
+        isa,
+        """
+        import ctypes, platform
+        upwards = {"x86_64": 0x800, "aarch64": 0x400000}[platform.machine()]
+        nearest = expected
+        assert ctypes.CDLL("libm.so.6").fesetround(upwards) == 0
+        expected = conv1x1(x, weight, num_threads=1)
+        assert (expected >= nearest).all() and (expected > nearest).any()
+        for threads in 50 * (2, 3):
+            check(threads)
+        assert ctypes.CDLL("libm.so.6").fesetround(0) == 0
+        expected = nearest
+        for threads in 50 * (2, 3):
+            check(threads)
     """,
     )

@@ -90,6 +90,19 @@ def test_deep_chains_are_not_split(isa, layout, rng, c_in):
         assert same_bits(y, chain(x[0], weight, bias)), threads
 
 
+@pytest.mark.parametrize("pixels", (7, 97))
+def test_residual_and_bounds_come_after_a_sum_in_parts(isa, layout, dtype, rng, pixels):
+    """So deep that no tile's x fits into scratch: the sum goes on from the output itself."""
+    x, weight, bias, residual = operands(rng, (1, 70_000, 5, 1, pixels), dtype)
+    layer = Conv1x1(weight, bias, layout=layout)
+    plain = canonical(layer(arrange(x, layout)), layout)
+    assert layer._last_plan()["cuts"] > 1
+    expected = np.clip(plain + residual, -20, 20)
+    for threads in (1, 2):
+        y = convolve(x, weight, bias, layout=layout, residual=residual, activation=(-20, 20), num_threads=threads)
+        assert same_bits(y, expected), threads
+
+
 def test_threads(isa, layout, dtype, rng, shape):
     x, weight, bias, residual = operands(rng, shape, dtype)
     results = [

@@ -45,6 +45,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of these:
 static pthread_cond_t posted = PTHREAD_COND_INITIALIZER, left = PTHREAD_COND_INITIALIZER;
 static struct job *jobs; /* that have seats free, the newest first */
 static int workers, asleep, waiting;
+static pthread_t worker[MAX_TEAM];
+static int kept_off = -1; /* the processor that workers stay away from */
 static int seats; /* free in all jobs; also read without the lock, to know whether it is worth taking */
 
 /* Waiting without sleep: as long as a wake-up takes, so that at worst it doubles the wait. The turn is given up often, for who
@@ -128,9 +130,26 @@ static void hire(int wanted) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (workers < wanted && pthread_create(&thread, NULL, work, NULL) == 0) {
         pthread_detach(thread);
-        workers++;
+        worker[workers++] = thread;
+        kept_off = -1;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Workers run on any processor that the caller may use but the one that it is on. Left to itself the system puts a worker that
+ * wakes onto the caller's processor, for milliseconds, where threads of another library spin on all others: beside ONNX Runtime
+ * and PyTorch a third of the layers of a benchmark then ran as if on one thread. */
+static void keep_off_own_processor(void) {
+#ifdef __linux__
+    const int own = sched_getcpu();
+    cpu_set_t others;
+    if (own == kept_off || own < 0 || own >= CPU_SETSIZE) return;
+    kept_off = own;
+    if (sched_getaffinity(0, sizeof others, &others)) return;
+    CPU_CLR(own, &others);
+    if (CPU_COUNT(&others) == 0) return;
+    for (int i = 0; i < workers; i++) pthread_setaffinity_np(worker[i], sizeof others, &others);
+#endif
 }
 
 void run_team(int members, ptrdiff_t first, ptrdiff_t last, team_task task, void *context) {
@@ -143,6 +162,7 @@ void run_team(int members, ptrdiff_t first, ptrdiff_t last, team_task task, void
 
     pthread_mutex_lock(&lock);
     hire(members - 1);
+    if (!jobs) keep_off_own_processor();
     job.members = members = members <= workers ? members : workers + 1;
     for (int i = 0; i < members; i++) {
         job.share[i].next = first + (last - first) * i / members;
@@ -184,6 +204,7 @@ static void in_child(void) {
     pthread_cond_init(&left, NULL);
     jobs = NULL;
     workers = asleep = waiting = seats = 0;
+    kept_off = -1;
 }
 
 static int registered;

@@ -3,8 +3,8 @@
 cdef int thread_limit = 0                # set_num_threads; 0: not set
 cdef int quota = 0                       # processors that the cgroup grants, rounded up; 0: no limit
 
-# Multiply-adds below which a call stays on its thread, and between two looks for signals: about 0.05 ms and 0.1 s.
-cdef double SERIAL_WORK = 2e6
+# Multiply-adds below which a call stays on its thread, and between two looks for signals: about 0.01 to 0.02 ms and 0.1 s.
+cdef double SERIAL_WORK = 1e6
 cdef double SIGNAL_WORK = 2e9
 # Multiply-adds that take the time of moving one element of x or of the output through the caches.
 cdef double WORK_TO_MOVE = 8

@@ -227,8 +227,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
 cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogil:
     """A block of pixels of a group, for a share of the panels of output channels."""
     cdef const Plan *p = call.plan
-    cdef Py_ssize_t share = number % p.shares, i = number // p.shares % p.blocks
-    cdef Py_ssize_t segment = number // (p.shares * p.blocks), segments = p.pixels // p.segment
+    cdef Py_ssize_t segments = p.pixels // p.segment, blocks = p.blocks * segments * p.groups
+    cdef Py_ssize_t share = number // blocks, i = number % p.blocks, segment = number % blocks // p.blocks
     cdef Py_ssize_t granule = 1 if p.pixels_are_rows else p.kernels.lanes, grains = ceil_div(p.segment, granule)
     cdef Py_ssize_t begin = part(grains, p.blocks, i) * granule
     cdef Py_ssize_t low = part(p.panels, p.shares, share), panels = part(p.panels, p.shares, share + 1) - low, step

@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
@@ -38,6 +39,7 @@ class BuildByIsa(build_ext):
             compile_one(obj, src, ext, cc_args, [*extra_postargs, *flags], pp_opts)
 
         self.compiler._compile = _compile
+        self.compiler.compile = self.in_parallel(self.compiler.compile)
         flags = " ".join([*FLAGS, *openmp])
         for extension in self.extensions:
             extension.extra_compile_args = [*FLAGS, *openmp]
@@ -47,6 +49,17 @@ class BuildByIsa(build_ext):
                 ("PWCONV_VERSION", f'"{self.distribution.get_version()}"'),
             ]
         super().build_extensions()
+
+    @staticmethod
+    def in_parallel(compile_files):
+        """Compiles a file on each processor; the tiles take longest."""
+
+        def compile_each(sources, **options):
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                objects = pool.map(lambda source: compile_files([source], **options), sources)
+                return [name for names in objects for name in names]
+
+        return compile_each
 
     def has_openmp(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -78,13 +78,13 @@ core = Extension(
     [
         str(SOURCES / name)
         for name in (
+            *(f"{stem}.c" for stem in ISA_FLAGS),
             "_core.pyx",
             "cpu.c",
             "convert.c",
             "peak.c",
             "team.c",
             "threads.c",
-            *(f"{stem}.c" for stem in ISA_FLAGS),
         )
     ],
     include_dirs=[str(SOURCES), numpy.get_include()],

@@ -30,6 +30,7 @@ cdef double CONFLICT = 1.15
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
 # 57 % of the limit in place and at 70 % when packed, 480 to 192 on 14×14 at 83 % and 73 %.
 cdef double APART = 1.07
+cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 28 %, and 45 % with channels as rows
 # Planes a multiple of 128 KiB apart: 200 to 16 channels on 256×256 pixels, NCHW, run at 12 % of the limit in place and at
 # 31 % when packed.
 cdef enum:
@@ -42,11 +43,15 @@ cdef double UNALIGNED = 1.15
 cdef double NEAR_BYTES_PER_CYCLE = 12
 cdef double FAR_BYTES_PER_CYCLE = 8
 
-# Pages that the first level of a TLB holds, 64 to 96 today, and what a step costs that needs the second.
+# Pages that the two levels of a TLB hold, 64 to 96 and 1024 to 3072 today, and what a step costs whose page they do not
+# have: 304 to 256 channels on 64×64 pixels, NCHW, run at 69 % of the limit in place and at 74 % when packed; 2048 to 256 on
+# 33×33 at 50 % and 62 %.
 cdef enum:
     PAGE_BYTES = 4096
     TLB_PAGES = 64
-cdef double PAGED_CYCLES = 8
+    FAR_TLB_PAGES = 1024
+cdef double PAGE_CYCLES = 1
+cdef double FAR_PAGE_CYCLES = 4
 
 # One array as the loops see it. Strides are in bytes.
 cdef struct Operand:
@@ -178,13 +183,17 @@ cdef bint collide(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
     return rows > 4 * FAR_WAYS * sets
 
 
-cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth, bint paged) noexcept nogil:
-    """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before.
+cdef double page_cycles(const Plan *p) noexcept nogil:
+    """What a step costs more when each is in another page of x, and a level of the TLB does not have them all."""
+    if p.x_by_depth or p.x.packed or p.x.channel < PAGE_BYTES or p.c_in <= TLB_PAGES:
+        return 0
+    return PAGE_CYCLES if p.c_in <= FAR_TLB_PAGES else FAR_PAGE_CYCLES
 
-    paged: each step is in another page, and the first level of the TLB does not have them all.
-    """
+
+cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth, double more) noexcept nogil:
+    """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before, and `more`."""
     cdef double fmas = rows * vectors * isa.fma_cycles
-    return depth * max(fmas, (rows + vectors) / 2, PAGED_CYCLES if paged else 4.0) + 4 * fmas + 40
+    return depth * (max(fmas, (rows + vectors) / 2, 4.0) + more) + 4 * fmas + 40
 
 
 cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
@@ -211,7 +220,7 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
     if p.has_residual:
         p.segment = min(p.segment, uniform_stretch(p, &p.residual))
 
-    cdef bint paged = not p.x_by_depth and not p.x.packed and p.c_in > TLB_PAGES and p.x.channel >= PAGE_BYTES
+    cdef double more = page_cycles(p)
 
     # columns in vectors; lines of tiles across and down
     lanes = p.kernels.lanes
@@ -219,16 +228,16 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
         columns = ceil_div(p.c_out, lanes)
         wide = p.panels
         tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_width // lanes])
-        each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, p.c_in, paged)
+        each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, p.c_in, more)
         if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[inner], p.segment // tall):
             each *= CONFLICT
         if not p.x_by_depth:
-            each *= APART
+            each *= PAGES_APART if more else APART
     else:
         columns = ceil_div(p.segment, lanes)
         wide = ceil_div(columns, p.strip_vectors)
         tall = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(columns, wide)])
-        each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in, paged)
+        each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in, more)
         if p.out.channel % 64 or not p.x.packed and p.x.channel % 64:
             each *= UNALIGNED
     if not p.x_by_depth and not p.x.packed and collide(p.x.channel, p.c_in):

@@ -19,14 +19,16 @@ from support import DTYPES, LAYOUTS, arrange, at_offset, bits, canonical, same_b
 
 from pwconv import Conv1x1, _core
 
-# batch, c_in, c_out, height, width, options: tails in each direction, cut sums, blocks, few channels, groups, strides.
+# batch, c_in, c_out, height, width, residual, options: tails in each direction, few channels, cut sums, slices, groups, strides.
 CASES = (
-    (2, 37, 53, 9, 13, {"activation": "relu"}),
-    (1, 3, 3, 61, 35, {"activation": (None, 0.5)}),
-    (1, 24, 144, 19, 23, {"groups": 2}),
-    (2, 130, 97, 15, 17, {"stride": (2, 1)}),
-    (1, 9000, 33, 1, 7, {"activation": "relu6"}),
-    (3, 64, 64, 28, 28, {}),
+    (2, 37, 53, 9, 13, True, {"activation": "relu"}),
+    (1, 3, 3, 61, 35, True, {"activation": (None, 0.5)}),
+    (1, 3, 4, 61, 35, False, {"activation": (-0.5, 0.5)}),
+    (1, 24, 144, 19, 23, True, {"groups": 2}),
+    (2, 130, 97, 15, 17, True, {"stride": (2, 1)}),
+    (1, 9000, 33, 1, 7, True, {"activation": "relu6"}),
+    (1, 1500, 33, 20, 20, True, {"activation": "relu"}),
+    (3, 64, 64, 28, 28, False, {"activation": "relu"}),
 )
 THREADS = (1, 2, 3, 7)
 OFFSETS = (0, 4, 8, 20, 33)
@@ -35,21 +37,22 @@ QUICK = "--quick" in sys.argv
 
 def results(case, dtype):
     """The same result again and again: in each layout, for each number of threads, at several addresses."""
-    batch, c_in, c_out, height, width, options = case
+    batch, c_in, c_out, height, width, has_residual, options = case
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, c_in, height, width)).astype(dtype)
     weight = rng.standard_normal((c_out, c_in // options.get("groups", 1))).astype(dtype)
     bias = rng.standard_normal(c_out).astype(dtype)
-    residual = rng.standard_normal(Conv1x1(weight, **options)(x).shape).astype(dtype)
+    shape = Conv1x1(weight, **options)(x).shape
+    residual = rng.standard_normal(shape).astype(dtype) if has_residual else None
     for layout in LAYOUTS:
         layer = Conv1x1(weight, bias, layout=layout, **options)
-        memory, added = arrange(x, layout), arrange(residual, layout)
+        memory, added = arrange(x, layout), arrange(residual, layout) if has_residual else None
         for threads in (2,) if QUICK else THREADS:
             yield canonical(layer(memory, residual=added, num_threads=threads), layout)
         for offset in () if QUICK else OFFSETS:
-            out = at_offset(np.empty_like(added), offset)
-            layer(at_offset(memory, offset), residual=at_offset(added, offset), out=out)
-            yield canonical(out, layout)
+            out = at_offset(arrange(np.empty(shape, dtype), layout), offset)
+            moved = at_offset(added, offset) if has_residual else None
+            yield canonical(layer(at_offset(memory, offset), residual=moved, out=out), layout)
 
 
 def hash_of_results():

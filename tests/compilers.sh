@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds by gcc and by clang, and by gcc without OpenMP, have to give the same bits: sh compilers.sh python
 set -eu
-python=$(command -v "$1")
+python=$(realpath --no-symlinks "$(command -v "$1")")
 tests=$(pwd)
 builds=$(cd .. && pwd)/build/compilers
 mkdir -p "$builds"

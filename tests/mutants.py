@@ -31,10 +31,14 @@ class Mutant:
     isa: str = "baseline"  # with this instruction set, so that no time goes to the others
 
 
-BOUNDS = ("test_bounds.py::test_every_tail", "test_bounds.py::test_strides_and_odd_views")
+GUARDS = ("test_guard_pages.py::test_no_touch",)
 VIEWS = ("test_views.py::test_large_inputs", "test_views.py::test_large_outputs")
 CHAIN = ("test_reproducible.py::test_each_output_is_one_chain_in_order",)
 CUTS = ("test_reproducible.py::test_residual_and_bounds_come_after_a_sum_in_parts",)
+DEEP = (
+    "test_reproducible.py::test_deep_chains_are_not_split",
+    "test_numbers.py::test_depth_beyond_every_block",
+)
 FORKS = (
     "test_processes.py::test_fork_after_a_threaded_call",
     "test_processes.py::test_fork_in_a_forked_child",
@@ -53,31 +57,31 @@ MUTANTS = (
                 "OP(maskload)((const REAL *)p, NAME(lane_mask)(n + 1))",
             ),
         ),
-        BOUNDS,
+        GUARDS,
         isa="avx2",
     ),
     Mutant(
         "store mask of AVX2",
         "vec.h",
         (("OP(maskstore)((REAL *)p, NAME(lane_mask)(n), x)", "OP(maskstore)((REAL *)p, NAME(lane_mask)(n + 1), x)"),),
-        BOUNDS,
+        GUARDS,
         isa="avx2",
     ),
     Mutant(
         "load mask of AVX-512",
         "vec.h",
         (("maskz_loadu)((1u << n) - 1, p)", "maskz_loadu)((2u << n) - 1, p)"),),
-        BOUNDS,
+        GUARDS,
         isa="avx512",
     ),
     Mutant(
         "store mask of AVX-512",
         "vec.h",
         (("mask_storeu)(p, (1u << n) - 1", "mask_storeu)(p, (2u << n) - 1"),),
-        BOUNDS,
+        GUARDS,
         isa="avx512",
     ),
-    Mutant("load of a tail, baseline", "vec.h", (("if (i < n) x[i] =", "if (i <= n) x[i] ="),), BOUNDS),
+    Mutant("load of a tail, baseline", "vec.h", (("if (i < n) x[i] =", "if (i <= n) x[i] ="),), GUARDS),
     Mutant(
         "tail of the straight copy",
         "copy.h",
@@ -87,13 +91,13 @@ MUTANTS = (
                 "vload(src + j * sizeof(REAL)), (int)(n1 - j));",
             ),
         ),
-        (*BOUNDS, "test_bounds.py::test_blocks"),
+        GUARDS,
     ),
     Mutant(
         "tail of the transposing copy",
         "copy.h",
         (("(int)(n1 - j < LANES ? n1 - j : LANES));", "LANES);"),),
-        (*BOUNDS, *VIEWS),
+        (*GUARDS, *VIEWS),
     ),
     Mutant(
         "halves of the transposing copy",
@@ -110,9 +114,32 @@ MUTANTS = (
         "last vector of the picking copy",
         "copy.h",
         (("const int last = step * (LANES - 1) - LANES + 1;", "const int last = step * LANES - LANES;"),),
-        (*BOUNDS, *VIEWS),
+        (*GUARDS, *VIEWS),
         isa="avx2",
     ),
+    Mutant(
+        "load of few channels",
+        "mix.h",
+        (("vload_n(a + v * sizeof(vec), NAME(lanes_left)(left * C_IN, v))", "vload(a + v * sizeof(vec))"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant(
+        "lanes left of few channels",
+        "mix.h",
+        (("left < LANES ? (int)left : LANES", "left < LANES ? (int)left + 1 : LANES"),),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant(
+        "bound below, few channels",
+        "mix.h",
+        (("if (t->bounded & LOW)", "if (0)"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant("bound above, few channels", "mix.h", (("if (t->bounded & HIGH)", "if (0)"),), GUARDS, isa="avx2"),
+    Mutant("relu, few channels", "mix.h", (("if (t->bounded & RELU)", "if (0)"),), SPECIAL, isa="avx512"),
     Mutant("byte order", "convert.c", (("bits = SWAP(bits);", ""),), VIEWS),
     Mutant(
         "offsets of 32 bits",
@@ -153,22 +180,60 @@ MUTANTS = (
         (("if (residual) residual += t->residual_tile;", ""),),
         ("test_numbers.py",),
     ),
-    Mutant("bound below", "tile.h", (("if (bounded & 1)", "if (bounded & 4)"),), SPECIAL),
-    Mutant("bound above", "tile.h", (("if (bounded & 2)", "if (bounded & 4)"),), SPECIAL),
+    Mutant("bound below", "tile.h", (("if (bounded & LOW)", "if (0)"),), SPECIAL),
+    Mutant("bound above", "tile.h", (("if (bounded & HIGH)", "if (0)"),), SPECIAL),
+    Mutant("relu of a tail", "tile.h", (("if (bounded & RELU)", "if (bounded == RELU && last == LANES)"),), SPECIAL),
+    Mutant("relu of whole tiles", "tile.h", (("c, NULL, LANES, RELU);", "c, NULL, LANES, 0);"),), SPECIAL),
     Mutant("NaN at the bound below", "vec.h", (("OP(max)(low, x)", "OP(max)(x, low)"),), SPECIAL, isa="avx2"),
     Mutant("NaN at the bound above", "vec.h", (("OP(min)(high, x)", "OP(min)(x, high)"),), SPECIAL, isa="avx2"),
-    Mutant("sign of zero", "layer.pxi", (("zero = 0.0 if low == 0 or high == 0 else -0.0", "zero = -0.0"),), SPECIAL),
+    Mutant(
+        "zero bound above", "layer.pxi", (("zero = 0.0 if low == 0 or high == 0 else -0.0", "zero = -0.0"),), SPECIAL
+    ),
+    Mutant("bounds other than zero", "layer.pxi", (("low == 0 or high == 0 else -0.0", "True else -0.0"),), SPECIAL),
+    Mutant(
+        "zero in relu",
+        "vec.h",
+        (("return vabove(x, (vec){0}, (vec){0});", "return vabove(x, (vec){0}, -(vec){0});"),),
+        SPECIAL,
+    ),
+    Mutant("NaN in the table of relu", "vec.h", (("0x18181821", "0x18181828"),), SPECIAL, isa="avx512"),
+    Mutant("zero in the table of relu", "vec.h", (("0x18181821", "0x18181121"),), SPECIAL, isa="avx512"),
+    Mutant("infinity in the table of relu", "vec.h", (("0x18181821", "0x18111821"),), SPECIAL, isa="avx512"),
     Mutant(
         "bounds at a cut of the sum",
         "loops.pxi",
-        (("t.bounded = call.bounded if last else 0", "t.bounded = call.bounded"),),
+        (("t.bounded = call.bounded if ends else 0", "t.bounded = call.bounded if i == slices - 1 else 0"),),
         CUTS,
     ),
     Mutant(
-        "residual at a cut of the sum",
+        "bounds at a slice of the sum",
         "loops.pxi",
-        (("if last and p.has_residual:", "if p.has_residual:"),),
+        (("t.bounded = call.bounded if ends else 0", "t.bounded = call.bounded if last else 0"),),
         CUTS,
+    ),
+    Mutant(
+        "residual at a slice of the sum",
+        "loops.pxi",
+        (("residual.data if ends and p.has_residual", "residual.data if last and p.has_residual"),),
+        CUTS,
+    ),
+    Mutant(
+        "bias at each slice", "loops.pxi", (("starts = cut == 0 and i == 0", "starts = cut == 0"),), DEEP, isa="avx2"
+    ),
+    Mutant("bias at each cut", "loops.pxi", (("starts = cut == 0 and i == 0", "starts = i == 0"),), DEEP, isa="avx2"),
+    Mutant(
+        "x of a slice",
+        "loops.pxi",
+        (("t.b = x.data + begin * x.channel", "t.b = x.data"),),
+        ("test_numbers.py::test_width_beyond_every_block",),
+        isa="avx2",
+    ),
+    Mutant(
+        "weights of a slice",
+        "loops.pxi",
+        (("t.b = weight + begin * width * p.unit", "t.b = weight"),),
+        DEEP,
+        isa="avx2",
     ),
     Mutant(
         "bias of a group",
@@ -338,7 +403,8 @@ def main():
             break_it(tree, mutant)
             fresh_copy(tree)
         build(tree)
-        for tests, isa in dict.fromkeys((m.tests, m.isa) for m in chosen):
+        for isa in dict.fromkeys(m.isa for m in chosen):
+            tests = dict.fromkeys(test for m in chosen if m.isa == isa for test in m.tests)
             green, seen = run_tests(tree, tests, isa)
             if not green:
                 sys.exit(f"the tests fail on the unbroken tree: {seen}")

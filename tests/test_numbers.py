@@ -68,6 +68,7 @@ def test_depth_beyond_every_block(isa, layout, dtype, rng, c_in, c_out, pixels):
         (3, 3, 130, 70),
         (200, 16, 64, 33),
         (31, 33, 61, 67),
+        (1500, 33, 20, 20),  # sums in slices, with pixels as columns
     ),
 )
 def test_width_beyond_every_block(isa, layout, dtype, rng, c_in, c_out, height, width):

@@ -106,7 +106,7 @@ def test_activation_bounds_infinities(isa, layout, dtype, activation, top, botto
         assert (y[:3] == top).all() and (y[3:] == bottom).all()
 
 
-@pytest.mark.parametrize("activation", ("relu", "relu6", (0, None), (0, 1)))
+@pytest.mark.parametrize("activation", ("relu", "relu6", (0, None), (0, 1), (None, 0), (-1, 0)))
 def test_relu_of_minus_zero_is_plus_zero(isa, layout, dtype, activation):
     for pixels in PIXELS:
         for c_out in (1, 19, 50):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -165,26 +167,129 @@ def test_small_calls_stay_serial():
     )
 
 
-def test_no_thread_to_be_had():
-    """A process that may start no thread still computes, with the same bits."""
-    code = """
-        import os, resource, sys
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
-        import numpy as np
-        from pwconv import conv1x1
-        x = np.random.default_rng(0).standard_normal((4, 128, 56, 56)).astype("f4")
-        weight = np.random.default_rng(1).standard_normal((64, 128)).astype("f4")
-        expected = conv1x1(x, weight, num_threads=1)
-        if os.getuid() == 0:
-            os.setgid(65534), os.setuid(65534)
-        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
-        import threading
-        try:
-            threading.Thread(target=int).start()
-        except RuntimeError:
-            print("limited")
-        assert (conv1x1(x, weight, num_threads=2) == expected).all()
-        print("right")
+CHANGES = {
+    "set_num_threads": "pwconv.set_num_threads",
+    "omp_threadpoolctl": "lambda n: __import__('threadpoolctl').threadpool_limits(n, user_api='openmp')",
+}
+
+
+@pytest.mark.skipif(CPUS < 2, reason="one CPU: nothing to change")
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_between_two_calls_of_a_layer_is_followed(change):
+    """A thread that stays asleep was not called: it is counted how often it fell asleep."""
+    if "threadpoolctl" in change:
+        pytest.importorskip("threadpoolctl")
+    run_python(
+        f"""{TASKS}
+    import time
+    from pathlib import Path
+    change, layer = {CHANGES[change]}, pwconv.Conv1x1(weight)
+
+    def naps():
+        time.sleep(0.2)  # a call's threads fall asleep 0.1 ms after it
+        files = [task / "status" for task in Path("/proc/self/task").iterdir() if int(task.name) != os.getpid()]
+        return [line for file in files for line in file.read_text().splitlines() if line.startswith("voluntary")]
+
+    change(1)
+    layer(x)
+    assert naps() == []
+    change(2)
+    layer(x)
+    seen = naps()
+    assert len(seen) == 1
+    for _ in range(3):
+        change(1)
+        layer(x)
+        assert naps() == seen, "one thread was asked for"
+        change(2)
+        layer(x)
+        assert naps() != seen, "two threads were asked for"
+        seen = naps()
+    """,
+        env=FREE | {"OMP_NUM_THREADS": "2"},
+    )
+
+
+@pytest.mark.skipif(CPUS < 2, reason="one CPU: nothing to limit")
+def test_omp_limits_of_threadpoolctl_hold(isa):
+    pytest.importorskip("threadpoolctl")
+    run_python(
+        f"""{TASKS}
+    from threadpoolctl import threadpool_limits
+    with threadpool_limits(1):
+        assert pwconv.get_num_threads() == 1
+        pwconv.conv1x1(x, weight)
+        assert tasks() == before, (before, tasks())
+    assert pwconv.get_num_threads() == 2
+    pwconv.conv1x1(x, weight)
+    assert tasks() == before + 1, (before, tasks())
+    """,
+        env=FREE | {"OMP_NUM_THREADS": "2", "PWCONV_ISA": isa},
+    )
+
+
+def test_omp_region_of_the_caller_stays_serial(tmp_path):
+    """A callback of a library that has its threads at work already starts no others."""
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no compiler for the other library")
+    source, library = tmp_path / "parallel.c", tmp_path / "parallel.so"
+    source.write_text(
+        "void parallel(void (*call)(void)) {\n"
+        "    #pragma omp parallel num_threads(2)\n"
+        "    #pragma omp single\n"
+        "    call();\n"
+        "}\n"
+    )
+    subprocess.run([compiler, "-fopenmp", "-shared", "-fPIC", source, "-o", library], check=True)
+    done = run_python(
+        f"""{TASKS}
+    import ctypes
+    expected = pwconv.conv1x1(x, weight, num_threads=1)
+
+    @ctypes.CFUNCTYPE(None)
+    def call():
+        inside = tasks()
+        results = [pwconv.conv1x1(x, weight, num_threads=n) for n in (None, 2)]
+        print(tasks() - inside, all((y == expected).all() for y in results))
+
+    ctypes.CDLL({str(library)!r}).parallel(call)
+    pwconv.conv1x1(x, weight, num_threads=2)
+    """,
+        env=FREE,
+    )
+    assert done == "0 True\n"
+
+
+@pytest.mark.parametrize("spare", (0, 1, 2))
+def test_fewer_threads_than_wanted(spare):
+    """A process that may start no thread, or too few, still computes on those that there are, with the same bits."""
+    code = f"""{TASKS}
+    import resource, threading, time
+    rng = np.random.default_rng(0)
+    x, weight = rng.random(x.shape, "f4"), rng.random(weight.shape, "f4")
+    expected = pwconv.conv1x1(x, weight, num_threads=1)
+    if os.getuid() == 0:
+        os.setgid(65534), os.setuid(65534)
+    resource.setrlimit(resource.RLIMIT_NPROC, (1 + {spare},) * 2)  # this one, if the user has no other
+    started, end = [], threading.Event()
+    try:
+        while len(started) < 5:
+            thread = threading.Thread(target=end.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        pass
+    end.set()
+    for thread in started:
+        thread.join()
+    while tasks() > before:
+        time.sleep(0.01)
+    if len(started) == {spare}:
+        print("limited")
+    assert (pwconv.conv1x1(x, weight, num_threads=5) == expected).all()
+    assert tasks() - before == min(len(started), 4), (before, tasks())
+    print("right")
     """
     done = try_python(code, env=FREE)
     if "limited" not in done.stdout:

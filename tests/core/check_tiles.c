@@ -1,4 +1,5 @@
-/* Every tile of an instruction set, with tails, in lines of tiles, against the same chain in plain C: bits are compared. */
+/* Every tile of an instruction set, with tails, in lines of tiles, and every mixing of a few channels, against the same chain in
+ * plain C: bits are compared. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,16 +51,33 @@ static struct strided grids(int slot, ptrdiff_t tiles, ptrdiff_t rows, ptrdiff_t
     return s;
 }
 
+static void set_bounds(struct tile_run *t) {
+    static const int kinds[] = {0, LOW, HIGH, LOW | HIGH, RELU, RELU | HIGH};
+    const ptrdiff_t unit = is_double ? 8 : 4;
+    const int zero_below = any(2);
+    char *clamp = block(5, 3 * (size_t)unit);
+    t->clamp = clamp, t->bounded = kinds[any(sizeof kinds / sizeof *kinds)];
+    put(clamp, zero_below ? 0.0 : -1.5), put(clamp + unit, zero_below ? 6.0 : 0.0), put(clamp + 2 * unit, t->bounded ? 0.0 : -0.0);
+}
+
+static double bounded(const struct tile_run *t, double y) {
+    const char *clamp = t->clamp;
+    const ptrdiff_t unit = is_double ? 8 : 4;
+    const double low = get(clamp), high = get(clamp + unit), zero = get(clamp + 2 * unit);
+    if (t->bounded & RELU) y = (y < 0 ? 0 : y) + 0.0;
+    if (t->bounded & LOW) y = (y < low ? low : y) + zero;
+    if (t->bounded & HIGH) y = (y > high ? high : y) + zero;
+    return y;
+}
+
 static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int last) {
     const struct kernels *kernels = isa->real[is_double];
     const ptrdiff_t unit = is_double ? 8 : 4, columns = (V - 1) * kernels->lanes + last, width = V * kernels->lanes;
     const ptrdiff_t tiles = 1 + any(3), depth = any(6);
-    const int down = any(2), by_row = any(2), has_residual = any(2), bounded = any(4), zero_bound = any(2);
-    const double low = zero_bound ? 0.0 : -1.5, high = zero_bound ? 6.0 : 0.0, zero = bounded ? 0.0 : -0.0;
-    struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row, .bounded = bounded};
+    const int down = any(2), by_row = any(2), has_residual = any(2);
+    struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row};
     struct strided a, b, start, c, residual = {0};
-    char *clamp = block(5, 3 * (size_t)unit);
-    put(clamp, low), put(clamp + unit, high), put(clamp + 2 * unit, zero);
+    set_bounds(&t);
 
     if (a_rows_unit) { /* [k][rows] */
         a = grids(0, down ? tiles : 1, depth, R, R, 1 + (int)any(3), 0, 1);
@@ -78,7 +96,6 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     t.start = start.data, t.start_row = start.row, t.start_tile = by_row && !down ? 0 : start.tile;
     t.c = c.data, t.c_row = c.row, t.c_tile = c.tile;
     t.residual = residual.data, t.residual_row = residual.row, t.residual_tile = residual.tile;
-    t.clamp = clamp;
 
     kernels->tile[t.a_row == unit][R][V](&t);
 
@@ -91,8 +108,7 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
                     y = multiply_add(isa, get(t.a + i * t.a_tile + r * t.a_row + k * t.a_k),
                                      get(t.b + i * t.b_tile + k * t.b_k + v * unit), y);
                 if (has_residual) y = rounded(y + get(t.residual + i * t.residual_tile + r * t.residual_row + v * unit));
-                if (bounded & 1) y = (y < low ? low : y) + zero;
-                if (bounded & 2) y = (y > high ? high : y) + zero;
+                y = bounded(&t, y);
                 const double got = get(t.c + i * t.c_tile + r * t.c_row + v * unit);
                 CHECK(isnan(y) ? isnan(got) : memcmp(&y, &got, sizeof y) == 0,
                       "%s, tile %d x %d, row %td, column %td of %td, depth %td: %g, not %g", isa->name, R, V, r, v, columns,
@@ -105,6 +121,34 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
             if (!down && i == tiles - 1 && r < R - 1) next = t.c + (r + 1) * t.c_row;
             for (; end < next; end++) CHECK(*(const unsigned char *)end == CANARY, "%s: a gap was written to", isa->name);
         }
+}
+
+static void check_mix(const struct isa *isa, int c_in, int c_out, ptrdiff_t pixels) {
+    const ptrdiff_t unit = is_double ? 8 : 4;
+    const struct strided a = grids(0, 1, pixels, c_in, c_in, 0, 1, 1), b = grids(1, 1, c_in, c_out, c_out, (int)any(3), 1, 1),
+                         start = grids(2, 1, 1, c_out, c_out, 0, 1, 1), c = grids(3, 1, pixels, c_out, c_out, 0, 1, 0);
+    struct tile_run t = {.tiles = pixels, .depth = c_in, .a = a.data, .b = b.data, .b_k = b.row, .start = start.data, .c = c.data};
+    set_bounds(&t);
+    isa->real[is_double]->mix[c_in][c_out](&t);
+    for (ptrdiff_t i = 0; i < pixels; i++)
+        for (ptrdiff_t o = 0; o < c_out; o++) {
+            double y = get(t.start + o * unit);
+            for (ptrdiff_t k = 0; k < c_in; k++) y = multiply_add(isa, get(t.b + k * t.b_k + o * unit), get(t.a + (i * c_in + k) * unit), y);
+            y = bounded(&t, y);
+            const double got = get(t.c + (i * c_out + o) * unit);
+            CHECK(isnan(y) ? isnan(got) : memcmp(&y, &got, sizeof y) == 0, "%s, %d channels to %d, pixel %td of %td: %g, not %g",
+                  isa->name, c_in, c_out, i, pixels, got, y);
+        }
+}
+
+/* Every count of pixels up to two whole rounds and every tail. */
+void check_mixes(const struct isa *isa) {
+    enum { ROUNDS = 6 }; /* each with other bounds */
+    for (is_double = 0; is_double < 2; is_double++)
+        for (int c_in = 1; c_in <= FEW; c_in++)
+            for (int c_out = 1; c_out <= FEW; c_out++)
+                for (ptrdiff_t pixels = 0; pixels < 3 * isa->real[is_double]->lanes; pixels++)
+                    for (int i = 0; i < ROUNDS && isa->real[is_double]->mix[c_in][c_out]; i++) check_mix(isa, c_in, c_out, pixels);
 }
 
 void check_tiles(const struct isa *isa) {

@@ -1,6 +1,6 @@
 /* Runs the C core without Python, so that sanitizers and valgrind see nothing else.
  *
- *     driver [kernels|team] [heap|low|high] ...     no argument: all of them
+ *     driver [heap|start|end|team] ...     where blocks lie, and teams; no argument: all of them
  */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -33,7 +33,7 @@ static char *guarded(int slot, size_t bytes) {
         CHECK(mprotect(memory[slot], PAGE, PROT_NONE) == 0 && mprotect(memory[slot] + PAGE + SIZE, PAGE, PROT_NONE) == 0,
               "no guard");
     }
-    return memory[slot] + PAGE + (place == LOW ? 0 : SIZE - bytes);
+    return memory[slot] + PAGE + (place == AT_START ? 0 : SIZE - bytes);
 }
 
 static char *heap(int slot, size_t bytes) {
@@ -60,7 +60,7 @@ uint32_t any(uint32_t below) {
 double any_real(void) { return (double)any(1u << 30) / (1u << 28) - 2; }
 
 static void check_kernels(void) {
-    static const char *const names[] = {"heap", "low", "high"};
+    static const char *const names[] = {"heap", "start", "end"};
     const struct isa *const *isa = available_isas();
 #ifdef __x86_64__
     extern const struct isa isa_avx512_narrow;
@@ -71,13 +71,13 @@ static void check_kernels(void) {
     for (; *isa; isa++) {
         printf(" %s", (*isa)->name);
         fflush(stdout);
-        check_tiles(*isa), check_copies(*isa), check_peak(*isa);
+        check_tiles(*isa), check_mixes(*isa), check_copies(*isa), check_peak(*isa);
     }
 #ifdef __x86_64__
     if (strcmp(available_isas()[0]->name, "avx512") == 0) {
         printf(" %s", narrow[0]->name);
         fflush(stdout);
-        check_tiles(narrow[0]), check_copies(narrow[0]);
+        check_tiles(narrow[0]), check_mixes(narrow[0]), check_copies(narrow[0]);
     }
 #endif
     printf(" converters\n");
@@ -95,7 +95,7 @@ static void say_what_is_missing(void) {
 
 int main(int count, char **arguments) {
     int asked[5] = {count == 1, count == 1, count == 1, count == 1};
-    static const char *const what[] = {"heap", "low", "high", "team"};
+    static const char *const what[] = {"heap", "start", "end", "team"};
     for (int i = 1; i < count; i++)
         for (int j = 0; j < 4; j++) asked[j] |= strcmp(arguments[i], what[j]) == 0;
     if (asked[0] || asked[1] || asked[2]) say_what_is_missing();

@@ -64,7 +64,7 @@ bench bench-full: $(VENV)/extra-bench
 	@mkdir -p bench/results
 	@cd bench && ../$(VENV)/bin/python -m pytest --threads $(THREADS) $(FULL) -rs --benchmark-json=$(RESULTS) \
 		--benchmark-columns=median,iqr,rounds --benchmark-sort=mean $(ARGS)
-	@cd bench && ../$(VENV)/bin/python plots.py $(RESULTS)
+	@cd bench && ../$(VENV)/bin/python plots.py $(RESULTS) && ../$(VENV)/bin/python tables.py $(RESULTS)
 
 profile: $(VENV)/installed
 	@cd bench && OMP_NUM_THREADS=1 perf record -q -o ../$(VENV)/perf.data \

@@ -156,6 +156,19 @@ def test_large_calls_use_the_threads_they_are_given(isa, threads):
     )
 
 
+@pytest.mark.skipif(CPUS < 2, reason="one CPU: nothing to keep off")
+def test_workers_run_where_the_process_may_but_not_on_the_callers_processor():
+    run_python(
+        f"""{TASKS}
+    pwconv.conv1x1(x, weight, num_threads=3)
+    allowed = os.sched_getaffinity(0)
+    workers = [os.sched_getaffinity(int(t)) for t in os.listdir("/proc/self/task") if int(t) != os.getpid()]
+    assert len(workers) == 2 and all(cpus and cpus < allowed for cpus in workers), (allowed, workers)
+    """,
+        env=FREE,
+    )
+
+
 def test_small_calls_stay_serial():
     run_python(
         f"""{TASKS}

@@ -19,7 +19,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef extern from "isa.h" nogil:
     enum:
-        LOW, HIGH, RELU
+        MAX_VECTORS, FEW, LOW, HIGH, RELU
     ctypedef struct tile_run "struct tile_run":
         Py_ssize_t tiles, depth, columns
         const char *a
@@ -88,7 +88,9 @@ include "config.pxi"
 include "peak.pxi"
 include "plan.pxi"
 include "loops.pxi"
+include "limits.pxi"
 include "layer.pxi"
+include "fits.pxi"
 
 cnp.import_array()
 if init_team():

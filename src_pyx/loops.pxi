@@ -169,11 +169,10 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     cdef const char *weight = call.weight + ((block.group * vectors + at) * p.c_in * lanes + k * width) * p.unit
     cdef char *far_out = block.out + channel * p.out.channel
     cdef char *far_residual = block.residual + channel * p.residual.channel
-    cdef Py_ssize_t slices = ceil_div(depth, p.slice), begin, i
+    cdef Py_ssize_t slices = max(1, ceil_div(depth, p.slice)), i
     cdef bint starts, ends
     cdef Near x, out, residual
     cdef tile_run t
-    slices = max(slices, 1)
 
     x = load_x(p, block, cut, k, depth)
     if p.out.packed:
@@ -187,12 +186,12 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
         else:
             residual = in_place(p, &p.residual, far_residual + block.residual_at)
 
+    cdef const char *terms = x.data
     t.clamp = call.clamp
     t.c = out.data
     t.c_row = out.pixel if p.pixels_are_rows else out.channel
     for i in range(slices):
-        begin = part(depth, slices, i)
-        t.depth = part(depth, slices, i + 1) - begin
+        t.depth = part(depth, slices, i + 1) - part(depth, slices, i)
         t.weights_ahead = t.depth * width * p.unit if p.c_in * p.c_out * p.unit > first_level() else 0
         ends = last and i == slices - 1
         t.bounded = call.bounded if ends else 0
@@ -203,10 +202,10 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
         t.start_row = 0 if starts else t.c_row
         t.start_by_row = starts and not p.pixels_are_rows
         if p.pixels_are_rows:
-            t.a = x.data + begin * x.channel
+            t.a = terms
             t.a_row = x.pixel
             t.a_k = x.channel
-            t.b = weight + begin * width * p.unit
+            t.b = weight
             t.b_k = width * p.unit
             if p.mix != NULL:
                 t.tiles = block.count
@@ -214,12 +213,14 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
             else:
                 grid(p, &t, block.count, channels, p.panel_width // p.kernels.lanes)
         else:
-            t.a = weight + begin * width * p.unit
+            t.a = weight
             t.a_row = p.unit
             t.a_k = width * p.unit
-            t.b = x.data + begin * x.channel
+            t.b = terms
             t.b_k = x.channel
             grid(p, &t, channels, block.count, p.strip_vectors)
+        weight += t.depth * width * p.unit
+        terms += t.depth * x.channel
     if last and p.out.packed:
         copy_block(p, &p.out, far_out, &out, block.first, block.count, channels, True)
 

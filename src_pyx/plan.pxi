@@ -1,8 +1,6 @@
 # How a call is cut into blocks: which operand is rows and which columns, what is read in place and what is packed.
 
 cdef enum:
-    MAX_VECTORS = 4  # isa.h
-    FEW = 4
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
 
 # Bytes of x that a block of rows keeps near: a quarter of the second-level cache; and of packed x.

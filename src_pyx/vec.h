@@ -110,12 +110,6 @@ INLINE vec vload(const char *p) { return OP(loadu)((const REAL *)p); }
 INLINE void vstore(char *p, vec x) { OP(storeu)((REAL *)p, x); }
 INLINE vec vset1(const char *p) { return OP(set1)(*(const REAL *)p); }
 INLINE vec vfma(vec a, vec b, vec c) { return OP(fmadd)(a, b, c); }
-#ifdef __AVX512F__
-/* One instruction gives each class of numbers its answer: +0 for zeros and what is negative, the number itself for what is
- * positive, and NaN, quiet, for NaN. Its codes: 1 the number, 2 the same as quiet NaN, 8 +0; its classes, from the last digit on:
- * quiet NaN, signalling NaN, zero, 1, -inf, inf, negative, positive. */
-INLINE vec vrelu(vec x) { return OP(fixupimm)(x, x, RELU_ANSWERS(0x18181821), 0); }
-#endif
 /* max and min give their second operand where one is NaN or both are zero */
 INLINE vec vabove(vec x, vec low, vec zero) { return OP(add)(OP(max)(low, x), zero); }
 INLINE vec vbelow(vec x, vec high, vec zero) { return OP(add)(OP(min)(high, x), zero); }
@@ -144,12 +138,14 @@ INLINE vec vbelow(vec x, vec high, vec zero) {
     return (vec)((above & (__typeof__(above))high) | (~above & (__typeof__(above))x)) + zero;
 }
 #endif
-#ifndef __AVX512F__
-INLINE vec vrelu(vec x) { return vabove(x, (vec){0}, (vec){0}); }
-#endif
 #ifdef __AVX512F__
+/* One instruction gives each class of numbers its answer: +0 for zeros and what is negative, the number itself for what is
+ * positive, and NaN, quiet, for NaN. Its codes: 1 the number, 2 the same as quiet NaN, 8 +0; its classes, from the last digit on:
+ * quiet NaN, signalling NaN, zero, 1, -inf, inf, negative, positive. */
+INLINE vec vrelu(vec x) { return OP(fixupimm)(x, x, RELU_ANSWERS(0x18181821), 0); }
 INLINE vec vload_last(const char *p, int n) { return vload_n(p, n); }
 #else
+INLINE vec vrelu(vec x) { return vabove(x, (vec){0}, (vec){0}); }
 INLINE vec vload_last(const char *p, int n) { return n == LANES ? vload(p) : vload_n(p, n); }
 #endif
 

@@ -8,7 +8,7 @@ static float NAME(multiply_adds)(ptrdiff_t steps) {
     vec chain[CHAINS];
     UNROLL for (int j = 0; j < CHAINS; j++) chain[j] = x * (float)j; /* all different: equal chains would become one */
     for (ptrdiff_t i = 0; i < steps; i++) {
-        UNROLL for (int j = 0; j < CHAINS; j++) chain[j] = vfma(chain[j], x, y);
+        UNROLL for (int j = 0; j < CHAINS; j++) chain[j] = vfma(x, y, chain[j]);
     }
     UNROLL for (int j = 1; j < CHAINS; j++) chain[0] += chain[j]; /* so that no chain is dead code */
     float sum[LANES];

@@ -101,6 +101,11 @@ INLINE void vstore_n(char *p, vec x, int n) {
 }
 #endif
 
+#ifdef REAL_IS_DOUBLE
+#define SUFFIX "pd"
+#else
+#define SUFFIX "ps"
+#endif
 #ifdef __AVX512F__
 INLINE vec vload_n(const char *p, int n) { return OP(maskz_loadu)((1u << n) - 1, p); }
 INLINE void vstore_n(char *p, vec x, int n) { OP(mask_storeu)(p, (1u << n) - 1, x); }
@@ -109,7 +114,12 @@ INLINE void vstore_n(char *p, vec x, int n) { OP(mask_storeu)(p, (1u << n) - 1, 
 INLINE vec vload(const char *p) { return OP(loadu)((const REAL *)p); }
 INLINE void vstore(char *p, vec x) { OP(storeu)((REAL *)p, x); }
 INLINE vec vset1(const char *p) { return OP(set1)(*(const REAL *)p); }
-INLINE vec vfma(vec a, vec b, vec c) { return OP(fmadd)(a, b, c); }
+/* In assembly, as its result belongs into the register of c: gcc 12 else keeps what it loads there, and the sums of large tiles
+ * on the stack. */
+INLINE vec vfma(vec a, vec b, vec c) {
+    __asm__("vfmadd231" SUFFIX " %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+    return c;
+}
 /* max and min give their second operand where one is NaN or both are zero */
 INLINE vec vabove(vec x, vec low, vec zero) { return OP(add)(OP(max)(low, x), zero); }
 INLINE vec vbelow(vec x, vec high, vec zero) { return OP(add)(OP(min)(high, x), zero); }
@@ -200,3 +210,4 @@ INLINE vec vpick(vec a, vec b, const lane_index *pick) {
 }
 #endif
 #undef OP
+#undef SUFFIX

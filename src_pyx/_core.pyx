@@ -29,8 +29,8 @@ cdef extern from "isa.h" nogil:
         const char *start
         Py_ssize_t start_row, start_tile
         int start_by_row
-        Py_ssize_t x_ahead, x_ahead_tile, x_ahead_tiles, x_ahead_vector
-        Py_ssize_t weights_ahead, weights_ahead_tile, weights_ahead_tiles
+        Py_ssize_t a_ahead, a_ahead_tile, a_ahead_tiles
+        Py_ssize_t b_ahead, b_ahead_tile, b_ahead_tiles, b_ahead_vector
         char *c
         Py_ssize_t c_row, c_tile
         const char *residual

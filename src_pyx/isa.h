@@ -19,10 +19,10 @@ struct tile_run {
     const char *start; /* what the sums start from: an element for each row, or rows of columns (start_row 0: all alike) */
     ptrdiff_t start_row, start_tile;
     int start_by_row;
-    /* what is prefetched, at each step: from the tile's own x and weights, how far; how much further with each of the first
-     * tiles; and, of x by columns, from vector to vector */
-    ptrdiff_t x_ahead, x_ahead_tile, x_ahead_tiles, x_ahead_vector;
-    ptrdiff_t weights_ahead, weights_ahead_tile, weights_ahead_tiles;
+    /* what is prefetched, at each step: from the first tile's own a and b, how far; how much further with each of the first
+     * tiles; and, where b is pixels, from vector to vector */
+    ptrdiff_t a_ahead, a_ahead_tile, a_ahead_tiles;
+    ptrdiff_t b_ahead, b_ahead_tile, b_ahead_tiles, b_ahead_vector;
     char *c;
     ptrdiff_t c_row, c_tile;
     const char *residual; /* added after the sum; NULL for none */

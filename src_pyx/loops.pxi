@@ -51,20 +51,24 @@ cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *nea
 cdef inline void look_ahead(const Plan *p, tile_run *t, bint down, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
     """What the tiles of a line prefetch: x of the next strip or rows, and the weights that follow theirs."""
     cdef Py_ssize_t vector = p.kernels.lanes * p.unit, width = vectors * vector
-    t.x_ahead_vector = vector
+    cdef bint far = p.c_in * p.c_out * p.unit > first_level()  # are the weights
+    t.b_ahead_vector = vector
     if p.pixels_are_rows:
-        t.x_ahead, t.x_ahead_tile, t.x_ahead_tiles = t.a_tile, t.a_tile, tiles
-    elif not down:                   # each tile its own next strip
-        t.x_ahead, t.x_ahead_tile, t.x_ahead_tiles = width, width, tiles
+        t.a_ahead_tile, t.a_ahead_tiles = t.a_tile, tiles
+        t.a_ahead = LINE_BYTES if t.a_row == p.unit else t.a_tile
+        t.b_ahead = t.depth * t.b_k if far else 0
+        t.b_ahead_tile, t.b_ahead_tiles = vector, vectors - 1 if far else 0
+        if t.a_row == p.unit:        # each tile a vector of them
+            t.b_ahead_vector = 0
+        return
+    t.a_ahead = t.depth * t.a_k if far else 0
+    t.a_ahead_tile, t.a_ahead_tiles = t.a_tile, tiles if far else 0
+    if not down:                     # each tile its own next strip
+        t.b_ahead, t.b_ahead_tile, t.b_ahead_tiles = width, width, tiles
     elif tiles <= vectors:           # few tiles: each the whole strip
-        t.x_ahead, t.x_ahead_tile, t.x_ahead_tiles = width, 0, 0
+        t.b_ahead, t.b_ahead_tile, t.b_ahead_tiles = width, 0, 0
     else:                            # else a vector of it each, at each step
-        t.x_ahead, t.x_ahead_tile, t.x_ahead_tiles, t.x_ahead_vector = width, vector, vectors, 0
-    t.weights_ahead_tile = t.weights_ahead_tiles = 0
-    if t.weights_ahead and p.pixels_are_rows:
-        t.weights_ahead_tile, t.weights_ahead_tiles = vector, vectors - 1
-    elif t.weights_ahead:
-        t.weights_ahead_tile, t.weights_ahead_tiles = t.a_tile, tiles
+        t.b_ahead, t.b_ahead_tile, t.b_ahead_tiles, t.b_ahead_vector = width, vector, vectors, 0
 
 
 cdef void line(const Plan *p, tile_run *t, bint down, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
@@ -156,8 +160,9 @@ cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel
     return near
 
 
-cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cut) noexcept nogil:
-    """A panel of output channels of a block, a cut of its sums."""
+cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cut, Py_ssize_t begin,
+                Py_ssize_t count) noexcept nogil:
+    """A panel of output channels of some pixels of a block, a cut of their sums."""
     cdef const Plan *p = call.plan
     cdef Py_ssize_t lanes = p.panel_lanes, vectors = ceil_div(p.c_out, lanes)
     cdef Py_ssize_t at = part(vectors, p.panels, number), channel = at * lanes
@@ -178,21 +183,20 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     if p.out.packed:
         out = in_scratch(p, block.out_scratch, p.out_row, p.pixels_are_rows)
     else:
-        out = in_place(p, &p.out, far_out + block.out_at)
+        out = in_place(p, &p.out, far_out + block.out_at)  # all pixels: begin is 0
     if last and p.has_residual:
         if p.residual.packed:
             residual = in_scratch(p, block.residual_scratch, p.out_row, p.pixels_are_rows)
-            copy_block(p, &p.residual, far_residual, &residual, block.first, block.count, channels, False)
+            copy_block(p, &p.residual, far_residual, &residual, block.first + begin, count, channels, False)
         else:
-            residual = in_place(p, &p.residual, far_residual + block.residual_at)
+            residual = in_place(p, &p.residual, far_residual + block.residual_at + begin * p.residual.pixel[p.axes - 1])
 
-    cdef const char *terms = x.data
+    cdef const char *terms = x.data + begin * x.pixel
     t.clamp = call.clamp
     t.c = out.data
     t.c_row = out.pixel if p.pixels_are_rows else out.channel
     for i in range(slices):
         t.depth = part(depth, slices, i + 1) - part(depth, slices, i)
-        t.weights_ahead = t.depth * width * p.unit if p.c_in * p.c_out * p.unit > first_level() else 0
         ends = last and i == slices - 1
         t.bounded = call.bounded if ends else 0
         t.residual = residual.data if ends and p.has_residual else NULL
@@ -208,21 +212,21 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
             t.b = weight
             t.b_k = width * p.unit
             if p.mix != NULL:
-                t.tiles = block.count
+                t.tiles = count
                 p.mix(&t)
             else:
-                grid(p, &t, block.count, channels, p.panel_width // p.kernels.lanes)
+                grid(p, &t, count, channels, p.panel_width // p.kernels.lanes)
         else:
             t.a = weight
             t.a_row = p.unit
             t.a_k = width * p.unit
             t.b = terms
             t.b_k = x.channel
-            grid(p, &t, channels, block.count, p.strip_vectors)
+            grid(p, &t, channels, count, p.strip_vectors)
         weight += t.depth * width * p.unit
         terms += t.depth * x.channel
     if last and p.out.packed:
-        copy_block(p, &p.out, far_out, &out, block.first, block.count, channels, True)
+        copy_block(p, &p.out, far_out, &out, block.first + begin, count, channels, True)
 
 
 cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogil:
@@ -249,12 +253,14 @@ cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogi
     block.out_scratch = scratch + p.x_bytes
     block.residual_scratch = block.out_scratch + (p.out_bytes if p.out.packed else 0)
     block.loaded = -1
-    # Outputs in place: x is packed once for each cut. Outputs in scratch: a panel is finished before the next begins.
-    for step in range(panels * p.cuts):
+    # Outputs in place: x is packed once for each cut. Outputs in scratch: some pixels of a panel are finished before the next.
+    cdef Py_ssize_t parts = ceil_div(block.count, p.out_block), at
+    for step in range(panels * parts * p.cuts):
         if p.out.packed:
-            panel(call, &block, low + step // p.cuts, step % p.cuts)
+            at = step // p.cuts % parts * p.out_block
+            panel(call, &block, low + step // (p.cuts * parts), step % p.cuts, at, min(p.out_block, block.count - at))
         else:
-            panel(call, &block, low + step % panels, step // panels)
+            panel(call, &block, low + step % panels, step // panels, 0, block.count)
 
 
 cdef void member_task(void *context, int member, Py_ssize_t number) noexcept nogil:

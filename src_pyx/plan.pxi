@@ -23,6 +23,7 @@ cdef double STRAIGHT_CYCLES = 5.0
 # A first-level cache has ways of 4 KiB. Lines that lie a multiple of that apart evict each other; measured on 14×14 pixels,
 # 1024 to 256 channels, NHWC, 8 ways: 16 % slower in place than packed.
 cdef enum:
+    LINE_BYTES = 64
     WAY_BYTES = 4096
 cdef double CONFLICT = 1.15
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
@@ -79,6 +80,7 @@ cdef struct Plan:
     Py_ssize_t segment                # pixels in a stretch that blocks do not cross
     Py_ssize_t blocks                 # blocks in a segment
     Py_ssize_t block                  # pixels in a block, at most
+    Py_ssize_t out_block              # and of it, with outputs in scratch at a time
     Py_ssize_t panel_lanes            # panels are whole vectors of so many output channels
     Py_ssize_t panels, panel_width    # panels of output channels, in all and channels in the widest
     Py_ssize_t strip_vectors          # the widest strip of pixels
@@ -328,11 +330,9 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     p.cuts = max(1, ceil_div(p.c_in * least * p.unit, PACKED_BYTES))
     p.slice = slice_terms(p)
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    cdef Py_ssize_t x_bytes = X_BYTES if p.pixels_are_rows else max(p.isa.near_bytes, STRIP_BYTES if p.x.packed else 0)
+    cdef Py_ssize_t x_bytes = X_BYTES if p.pixels_are_rows else max(min(p.isa.near_bytes, X_BYTES), STRIP_BYTES if p.x.packed else 0)
     p.block = max(1, x_bytes // (depth * p.unit * least)) * least
     cdef Py_ssize_t panel_channels = min(p.panel_width, p.c_out), panel_bytes = p.panel_width * p.unit
-    if p.out.packed:
-        p.block = min(p.block, max(1, OUT_BYTES // (panel_channels * p.unit * least)) * least)
 
     total = ceil_div(p.segment, granule)
     p.blocks = ceil_div(p.segment, p.block)
@@ -348,6 +348,9 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     p.tasks = tasks * p.blocks * p.shares
 
     cdef Py_ssize_t block = min(p.block, ceil_div(p.segment, granule) * granule)
+    p.out_block = block
+    if p.out.packed:
+        p.out_block = min(block, max(1, OUT_BYTES // (panel_channels * p.unit * lanes)) * lanes)
     p.x_row = p.x_bytes = 0
     if p.x.packed and p.x_by_depth:
         p.x_row = padded_row(depth * p.unit)
@@ -357,9 +360,9 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.x_bytes = p.x_row * depth
     if p.pixels_are_rows:
         p.out_row = panel_bytes
-        p.out_bytes = p.out_row * block
+        p.out_bytes = p.out_row * p.out_block
     else:
-        p.out_row = padded_row(block * p.unit)
+        p.out_row = padded_row(p.out_block * p.unit)
         p.out_bytes = p.out_row * panel_channels
     p.scratch = ceil_div(p.x_bytes, 64) * 64 + (p.out_bytes if p.out.packed else 0) + (
         p.out_bytes if p.has_residual and p.residual.packed else 0)

@@ -10,12 +10,12 @@
 
 INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t) {
     const char *a = t->a, *b = t->b, *start = t->start, *residual = t->residual;
-    const char *x_ahead = (A_ROWS_UNIT ? b : a) + t->x_ahead, *weights_ahead = (A_ROWS_UNIT ? a : b) + t->weights_ahead;
+    const char *a_ahead = a + t->a_ahead, *b_ahead = b + t->b_ahead;
     char *c = t->c;
     for (ptrdiff_t i = 0; i < t->tiles; i++) {
-        NAME(tile)(R, V, A_ROWS_UNIT, t, a, b, start, c, residual, x_ahead, weights_ahead);
-        if (i < t->x_ahead_tiles) x_ahead += t->x_ahead_tile;
-        if (i < t->weights_ahead_tiles) weights_ahead += t->weights_ahead_tile;
+        NAME(tile)(R, V, A_ROWS_UNIT, t, a, b, start, c, residual, a_ahead, b_ahead);
+        if (i < t->a_ahead_tiles) a_ahead += t->a_ahead_tile;
+        if (i < t->b_ahead_tiles) b_ahead += t->b_ahead_tile;
         a += t->a_tile, b += t->b_tile, start += t->start_tile, c += t->c_tile;
         if (residual) residual += t->residual_tile;
     }

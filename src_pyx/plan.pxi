@@ -15,10 +15,11 @@ cdef Py_ssize_t PLANE_BYTES = 2 << 10
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
 # Cycles of a copy: for an element that is transposed (the store misses the cache), for one that is moved alone, and for a
-# vector that is moved as it lies.
+# vector that is moved as it lies, where rows lie in a page and where each has pages of its own.
 cdef double TRANSPOSE_CYCLES = 0.6
 cdef double ELEMENT_CYCLES = 1.5
 cdef double STRAIGHT_CYCLES = 5.0
+cdef double FAR_STRAIGHT_CYCLES = 10.0
 
 # A first-level cache has ways of 4 KiB. Lines that lie a multiple of that apart evict each other; measured on 14×14 pixels,
 # 1024 to 256 channels, NHWC, 8 ways: 16 % slower in place than packed.
@@ -30,13 +31,14 @@ cdef double CONFLICT = 1.15
 # 57 % of the limit in place and at 70 % when packed, 480 to 192 on 14×14 at 83 % and 73 %.
 cdef double APART = 1.07
 cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 28 %, and 45 % with channels as rows
-# Planes a multiple of 128 KiB apart: 200 to 16 channels on 256×256 pixels, NCHW, run at 12 % of the limit in place and at
-# 31 % when packed.
+# Planes a multiple of 128 KiB apart: 200 to 16 channels on 256×256 pixels, NCHW, run at 16 % of the FMA rate in place and at
+# 33 % when packed.
 cdef enum:
     FAR_WAYS = 16
-cdef double COLLISION = 1.7
-# Vectors of x or of outputs that lie across two lines: 13×13 and 14×14 pixels.
-cdef double UNALIGNED = 1.15
+cdef double COLLISION = 3
+# Vectors of x, and of outputs, that lie across two lines: 256 to 256 channels on 27×27 pixels run at 76 % of the limit in place
+# and at 79 % when packed, 96 to 576 on 14×14 at 72 % and 78 %.
+cdef double UNALIGNED = 1.07
 
 # Bytes in a cycle that the second level gives a tile without slowing it down, and that the third gives.
 cdef double NEAR_BYTES_PER_CYCLE = 12
@@ -163,7 +165,9 @@ cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channe
     if not operand.packed:
         return 0
     if operand.load == p.copy:
-        each = STRAIGHT_CYCLES / p.kernels.lanes if inner == p.unit else TRANSPOSE_CYCLES if other == p.unit else each
+        each = TRANSPOSE_CYCLES if other == p.unit else each
+        if inner == p.unit:
+            each = (STRAIGHT_CYCLES if other < PAGE_BYTES else FAR_STRAIGHT_CYCLES) / p.kernels.lanes
     return each * p.pixels * channels
 
 
@@ -238,7 +242,9 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
         wide = ceil_div(columns, p.strip_vectors)
         tall = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(columns, wide)])
         each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in, more)
-        if p.out.channel % 64 or not p.x.packed and p.x.channel % 64:
+        if p.out.channel % LINE_BYTES:
+            each *= UNALIGNED
+        if not p.x.packed and p.x.channel % LINE_BYTES:
             each *= UNALIGNED
     if not p.x_by_depth and not p.x.packed and collide(p.x.channel, p.c_in):
         each *= COLLISION
@@ -256,7 +262,7 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
 cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
     """Terms of the sums that tiles add in one go: as many as keep weights and strip in the first level, where the second
     would be too slow."""
-    cdef Py_ssize_t vectors = p.strip_vectors, channels = p.strip_vectors * p.kernels.lanes + p.panel_width
+    cdef Py_ssize_t vectors = p.strip_vectors, channels = vectors * p.kernels.lanes + p.kernels.max_rows[vectors]
     cdef double bytes_
     if p.pixels_are_rows:
         vectors, channels = p.panel_width // p.kernels.lanes, p.panel_width
@@ -332,6 +338,10 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
     cdef Py_ssize_t x_bytes = X_BYTES if p.pixels_are_rows else max(min(p.isa.near_bytes, X_BYTES), STRIP_BYTES if p.x.packed else 0)
     p.block = max(1, x_bytes // (depth * p.unit * least)) * least
+    if p.pixels_are_rows and p.panels > 1 and p.c_in * p.c_out * p.unit <= first_level():
+        # panels write parts of a pixel's outputs: 16 to 96 channels on 112×112 pixels, NHWC, take 372 us in one block and 333 us
+        # in blocks whose outputs stay in the second level
+        p.block = min(p.block, max(1, X_BYTES // ((p.c_in + p.c_out) * p.unit * least)) * least)
     cdef Py_ssize_t panel_channels = min(p.panel_width, p.c_out), panel_bytes = p.panel_width * p.unit
 
     total = ceil_div(p.segment, granule)
@@ -356,7 +366,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.x_row = padded_row(depth * p.unit)
         p.x_bytes = p.x_row * block
     elif p.x.packed:
-        p.x_row = padded_row(block * p.unit) if p.pixels_are_rows else ceil_div(block, lanes) * lanes * p.unit
+        p.x_row = padded_row(block * p.unit)
         p.x_bytes = p.x_row * depth
     if p.pixels_are_rows:
         p.out_row = panel_bytes

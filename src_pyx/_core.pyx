@@ -49,7 +49,7 @@ cdef extern from "isa.h" nogil:
     ctypedef struct isa "struct isa":
         const char *name
         int fma
-        int panel_vectors, strip_vectors, near_bytes
+        int panel_vectors, strip_vectors
         double fma_cycles
         const kernels *real[2]
     Py_ssize_t first_level()

@@ -56,7 +56,6 @@ struct isa {
     int fma;                       /* sums are chains of fused multiply-adds */
     int panel_vectors;             /* widest weight panel, in vectors */
     int strip_vectors;             /* widest strip of pixels, in vectors */
-    int near_bytes;                /* of a block of x whose pixels are columns: with few registers, the first-level cache */
     double fma_cycles;             /* of a vector FMA, when many are under way; cpu.c corrects it for this processor */
     const struct kernels *real[2]; /* float32, float64 */
     const struct peak *peak;

@@ -37,7 +37,6 @@ struct isa RECORD(ISA) = {
     .panel_vectors = VREGS == 32 ? 4 : 3,
     .strip_vectors = 2,
 #endif
-    .near_bytes = VREGS == 32 ? 512 << 10 : 20 << 10,
 #if defined(__AVX512F__) && !defined(NARROW)
     .fma_cycles = 1,
 #else

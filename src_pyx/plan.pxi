@@ -3,12 +3,9 @@
 cdef enum:
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
 
-# Bytes of x that a block of rows keeps near: a quarter of the second-level cache; and of packed x.
+# Bytes of x that a block keeps near: a quarter of the second-level cache; and of packed x.
 cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)
 cdef Py_ssize_t PACKED_BYTES = 512 << 10
-# And of packed x whose pixels are columns: 256 to 64 channels on 56×56 pixels with AVX2 run at 66 % of the limit with blocks
-# of 20 KiB, and at 78 %.
-cdef Py_ssize_t STRIP_BYTES = 64 << 10
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us
 # with half of the pixels each, 58 us with half of the channels.
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
@@ -336,8 +333,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     p.cuts = max(1, ceil_div(p.c_in * least * p.unit, PACKED_BYTES))
     p.slice = slice_terms(p)
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    cdef Py_ssize_t x_bytes = X_BYTES if p.pixels_are_rows else max(min(p.isa.near_bytes, X_BYTES), STRIP_BYTES if p.x.packed else 0)
-    p.block = max(1, x_bytes // (depth * p.unit * least)) * least
+    p.block = max(1, X_BYTES // (depth * p.unit * least)) * least
     if p.pixels_are_rows and p.panels > 1 and p.c_in * p.c_out * p.unit <= first_level():
         # panels write parts of a pixel's outputs: 16 to 96 channels on 112×112 pixels, NHWC, take 372 us in one block and 333 us
         # in blocks whose outputs stay in the second level

@@ -8,6 +8,10 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
             const char *p = residual + r * residual_row + v * sizeof(vec);
             acc[r][v] += v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
         }
+    if (VREGS == 16 && t->bounded == RELU && last == LANES) { /* 16 terms: 4 % faster so with AVX2, and slower with AVX-512 */
+        EACH vstore(c + r * c_row + v * sizeof(vec), vrelu(acc[r][v]));
+        return;
+    }
     if (t->bounded & RELU) EACH acc[r][v] = vrelu(acc[r][v]);
     if (t->bounded & (LOW | HIGH)) {
         const REAL *clamp = t->clamp;
@@ -77,9 +81,10 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             const char *p = start + r * t->start_row + v * sizeof(vec);
             acc[r][v] = v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
         }
-    /* Two at a time: 6 to 9 % faster than one by one with AVX-512. */
+    /* With AVX-512 6 to 9 % faster two by two; 16 registers do not suffice for that. */
+    const int STEPS = VREGS == 32 ? 2 : 1;
     if (!A_ROWS_UNIT || last == LANES)
-        for (; k >= 2; k -= 2) NAME(steps)(2, R, V, A_ROWS_UNIT, a_row, a_k, b_k, t->b_ahead_vector, LANES, &at, acc);
+        for (; k >= STEPS; k -= STEPS) NAME(steps)(STEPS, R, V, A_ROWS_UNIT, a_row, a_k, b_k, t->b_ahead_vector, LANES, &at, acc);
     for (; k > 0; k--)
         NAME(steps)(1, R, V, A_ROWS_UNIT, a_row, a_k, b_k, t->b_ahead_vector, A_ROWS_UNIT ? last : LANES, &at, acc);
     NAME(finish)(R, V, t, acc, c, residual, last);

@@ -253,7 +253,7 @@ cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogi
     block.out_scratch = scratch + p.x_bytes
     block.residual_scratch = block.out_scratch + (p.out_bytes if p.out.packed else 0)
     block.loaded = -1
-    # Outputs in place: x is packed once for each cut. Outputs in scratch: some pixels of a panel are finished before the next.
+    # Outputs in place: x is packed once for each cut. In scratch: some pixels of a panel are finished before the next.
     cdef Py_ssize_t parts = ceil_div(block.count, p.out_block), at
     for step in range(panels * parts * p.cuts):
         if p.out.packed:

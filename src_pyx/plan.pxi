@@ -33,8 +33,8 @@ cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 28 %, and 45 % with chan
 cdef enum:
     FAR_WAYS = 16
 cdef double COLLISION = 3
-# Vectors of x, and of outputs, that lie across two lines: 256 to 256 channels on 27×27 pixels run at 76 % of the limit in place
-# and at 79 % when packed, 96 to 576 on 14×14 at 72 % and 78 %.
+# Vectors of x, and of outputs, that lie across two lines: 256 to 256 channels on 27×27 pixels run at 76 % of the limit in
+# place and at 79 % when packed, 96 to 576 on 14×14 at 72 % and 78 %.
 cdef double UNALIGNED = 1.07
 
 # Bytes in a cycle that the second level gives a tile without slowing it down, and that the third gives.
@@ -335,8 +335,8 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
     p.block = max(1, X_BYTES // (depth * p.unit * least)) * least
     if p.pixels_are_rows and p.panels > 1 and p.c_in * p.c_out * p.unit <= first_level():
-        # panels write parts of a pixel's outputs: 16 to 96 channels on 112×112 pixels, NHWC, take 372 us in one block and 333 us
-        # in blocks whose outputs stay in the second level
+        # panels write parts of a pixel's outputs: 16 to 96 channels on 112×112 pixels, NHWC, take 372 us in one block and
+        # 333 us in blocks whose outputs stay in the second level
         p.block = min(p.block, max(1, X_BYTES // ((p.c_in + p.c_out) * p.unit * least)) * least)
     cdef Py_ssize_t panel_channels = min(p.panel_width, p.c_out), panel_bytes = p.panel_width * p.unit
 

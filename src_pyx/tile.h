@@ -1,30 +1,34 @@
 #define EACH UNROLL for (int r = 0; r < R; r++) UNROLL for (int v = 0; v < V; v++)
 
 /* What follows the sums of a tile: one thing after the other for all vectors, so that nothing is asked for each. */
-INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec acc[MAX_ROWS][MAX_VECTORS], char *c, const char *residual, int last) {
+INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec acc[MAX_ROWS][MAX_VECTORS], char *c,
+                         const char *residual, int last) {
     const ptrdiff_t c_row = t->c_row, residual_row = t->residual_row;
     if (residual)
         EACH {
             const char *p = residual + r * residual_row + v * sizeof(vec);
             acc[r][v] += v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
         }
-    if (VREGS == 16 && t->bounded == RELU && last == LANES) { /* 16 terms: 4 % faster so with AVX2, and slower with AVX-512 */
+    if (VREGS == 16 && t->bounded == RELU && last == LANES) { /* 16 terms: 4 % faster with AVX2; slower with AVX-512 */
         EACH vstore(c + r * c_row + v * sizeof(vec), vrelu(acc[r][v]));
         return;
     }
     if (t->bounded & RELU) EACH acc[r][v] = vrelu(acc[r][v]);
     if (t->bounded & (LOW | HIGH)) {
         const REAL *clamp = t->clamp;
-        const vec low = vset1((const char *)clamp), high = vset1((const char *)(clamp + 1)), zero = vset1((const char *)(clamp + 2));
+        const vec low = vset1((const char *)clamp), high = vset1((const char *)(clamp + 1));
+        const vec zero = vset1((const char *)(clamp + 2));
         if (t->bounded & LOW) EACH acc[r][v] = vabove(acc[r][v], low, zero);
         if (t->bounded & HIGH) EACH acc[r][v] = vbelow(acc[r][v], high, zero);
     }
     if (last == LANES)
         EACH vstore(c + r * c_row + v * sizeof(vec), acc[r][v]);
-    else {
-        UNROLL for (int r = 0; r < R; r++) UNROLL for (int v = 0; v < V - 1; v++) vstore(c + r * c_row + v * sizeof(vec), acc[r][v]);
-        UNROLL for (int r = 0; r < R; r++) vstore_n(c + r * c_row + (V - 1) * sizeof(vec), acc[r][V - 1], last);
-    }
+    else
+        EACH {
+            char *p = c + r * c_row + v * sizeof(vec);
+            if (v < V - 1) vstore(p, acc[r][v]);
+            else vstore_n(p, acc[r][v], last);
+        }
 }
 
 /* Where a tile is in its operands. x86 has too few registers for a pointer to each row: three, and the strides ·1 to ·4. */
@@ -65,8 +69,8 @@ INLINE void NAME(steps)(const int STEPS, const int R, const int V, const int A_R
  *
  * R and V are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side, and b is pixels;
  * else b is weights, of a panel as wide as the tile, in whole vectors. */
-INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t, const char *a,
-                       const char *b, const char *start, char *c, const char *residual, const char *a_ahead, const char *b_ahead) {
+INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t, const char *a, const char *b,
+                       const char *start, char *c, const char *residual, const char *a_ahead, const char *b_ahead) {
     const ptrdiff_t unit = sizeof(REAL), a_row = A_ROWS_UNIT ? unit : t->a_row, a_k = A_ROWS_UNIT ? t->a_k : unit;
     const ptrdiff_t b_k = A_ROWS_UNIT ? t->b_k : V * (ptrdiff_t)sizeof(vec);
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */

@@ -158,11 +158,14 @@ MUTANTS = (
         "tile.h",
         (
             (
-                "    const ptrdiff_t a_row3 = 3 * a_row;",
-                "    const ptrdiff_t a_row3 = 3 * a_row, end = t->depth ? t->depth - 1 : 0;\n"
-                + "    a += end * a_k, a5 += end * a_k, a10 += end * a_k, b += end * t->b_k;",
+                "    ptrdiff_t k = t->depth;",
+                "    ptrdiff_t k = t->depth, end = k ? k - 1 : 0;\n"
+                + "    at.a += end * a_k, at.a5 += end * a_k, at.a10 += end * a_k, at.b += end * b_k;",
             ),
-            ("a += a_k, a5 += a_k, a10 += a_k, b += t->b_k;", "a -= a_k, a5 -= a_k, a10 -= a_k, b -= t->b_k;"),
+            (
+                "at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;",
+                "at->a -= STEPS * a_k, at->a5 -= STEPS * a_k, at->a10 -= STEPS * a_k, at->b -= STEPS * b_k;",
+            ),
         ),
         CHAIN,
         isa="avx2",
@@ -170,7 +173,12 @@ MUTANTS = (
     Mutant(
         "two roundings",
         "vec.h",
-        (("return OP(fmadd)(a, b, c);", "return OP(add)(OP(mul)(a, b), c);"),),
+        (
+            (
+                '__asm__("vfmadd231" SUFFIX " %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));',
+                "c = OP(add)(OP(mul)(a, b), c);",
+            ),
+        ),
         CHAIN,
         isa="avx2",
     ),
@@ -180,10 +188,13 @@ MUTANTS = (
         (("if (residual) residual += t->residual_tile;", ""),),
         ("test_numbers.py",),
     ),
-    Mutant("bound below", "tile.h", (("if (bounded & LOW)", "if (0)"),), SPECIAL),
-    Mutant("bound above", "tile.h", (("if (bounded & HIGH)", "if (0)"),), SPECIAL),
-    Mutant("relu of a tail", "tile.h", (("if (bounded & RELU)", "if (bounded == RELU && last == LANES)"),), SPECIAL),
-    Mutant("relu of whole tiles", "tile.h", (("c, NULL, LANES, RELU);", "c, NULL, LANES, 0);"),), SPECIAL),
+    Mutant("second of two terms", "tile.h", (("*b = at->b + i * b_k,", "*b = at->b,"),), CHAIN, isa="avx512"),
+    Mutant("x of some pixels", "loops.pxi", (("terms = x.data + begin * x.pixel", "terms = x.data"),), VIEWS),
+    Mutant("bound below", "tile.h", (("if (t->bounded & LOW)", "if (0)"),), SPECIAL),
+    Mutant("bound above", "tile.h", (("if (t->bounded & HIGH)", "if (0)"),), SPECIAL),
+    Mutant("relu of a tail", "tile.h", (("if (t->bounded & RELU) EACH", "if (0) EACH"),), SPECIAL),
+    Mutant("relu of whole tiles", "tile.h", (("vrelu(acc[r][v]));", "acc[r][v]);"),), SPECIAL),
+    Mutant("relu of tiles", "tile.h", (("if (t->bounded & RELU) EACH", "if (0) EACH"),), SPECIAL, isa="avx512"),
     Mutant("NaN at the bound below", "vec.h", (("OP(max)(low, x)", "OP(max)(x, low)"),), SPECIAL, isa="avx2"),
     Mutant("NaN at the bound above", "vec.h", (("OP(min)(high, x)", "OP(min)(x, high)"),), SPECIAL, isa="avx2"),
     Mutant(

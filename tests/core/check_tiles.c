@@ -86,7 +86,8 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
         a = grids(0, down ? tiles : 1, R, depth, depth, 1 + (int)any(3), 1, 1);
         t.a_row = a.row, t.a_k = unit;
     }
-    b = grids(1, down ? 1 : tiles, depth, columns, width, (int)any(3), 0, 1);
+    if (a_rows_unit) b = grids(1, down ? 1 : tiles, depth, columns, width, (int)any(3), 0, 1);
+    else b = grids(1, down ? 1 : tiles, depth, width, width, 0, 1, 1); /* panels, in whole vectors */
     if (by_row) start = grids(2, down ? tiles : 1, 1, R, R, 0, 0, 1);
     else start = grids(2, tiles, R, columns, width, (int)any(3), down, 1);
     c = grids(3, tiles, R, columns, width, (int)any(3), down, 0);

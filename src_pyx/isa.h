@@ -7,6 +7,14 @@ enum { MAX_ROWS = 16, MAX_VECTORS = 4 };
 enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one, or instead of LOW: low is 0 */
 enum { FEW = 4 }; /* channels that mix.h takes */
 
+enum { LINE_BYTES = 64 };
+/* Have the second-level cache fetch a line, and all lines of so many bytes (gcc drops calls of functions that only prefetch). */
+#define PREFETCH(p) __builtin_prefetch(p, 0, 2)
+static inline void prefetch_lines(const char *p, ptrdiff_t bytes) {
+    for (ptrdiff_t i = 0; i < bytes + LINE_BYTES - 1; i += LINE_BYTES) PREFETCH(p + i);
+    __asm__ volatile("");
+}
+
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h). Every stride is in bytes. */
 struct tile_run {
     ptrdiff_t tiles;   /* how many; from one to the next the operands move by their *_tile */

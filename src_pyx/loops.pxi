@@ -48,6 +48,17 @@ cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *nea
         count -= length
 
 
+cdef void prefetch_runs(const Plan *p, const Operand *operand, const char *far, Py_ssize_t first, Py_ssize_t count,
+                        Py_ssize_t channels) noexcept nogil:
+    """Lines of a run of pixels in each channel."""
+    cdef Py_ssize_t channel
+    if operand.pixel[p.axes - 1] != p.unit:
+        return
+    far += pixel_offset(p, operand, first)
+    for channel in range(channels):
+        prefetch_lines(far + channel * operand.channel, count * p.unit)
+
+
 cdef inline void look_ahead(const Plan *p, tile_run *t, bint down, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
     """What the tiles of a line prefetch: x of the next strip or rows, and the weights that follow theirs."""
     cdef Py_ssize_t vector = p.kernels.lanes * p.unit, width = vectors * vector
@@ -182,6 +193,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     x = load_x(p, block, cut, k, depth)
     if p.out.packed:
         out = in_scratch(p, block.out_scratch, p.out_row, p.pixels_are_rows)
+        if p.out_is_far:
+            prefetch_runs(p, &p.out, far_out, block.first + begin, count, channels)
     else:
         out = in_place(p, &p.out, far_out + block.out_at)  # all pixels: begin is 0
     if last and p.has_residual:

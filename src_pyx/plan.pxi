@@ -21,7 +21,6 @@ cdef double FAR_STRAIGHT_CYCLES = 10.0
 # A first-level cache has ways of 4 KiB. Lines that lie a multiple of that apart evict each other; measured on 14×14 pixels,
 # 1024 to 256 channels, NHWC, 8 ways: 16 % slower in place than packed.
 cdef enum:
-    LINE_BYTES = 64
     WAY_BYTES = 4096
 cdef double CONFLICT = 1.15
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
@@ -70,6 +69,7 @@ cdef struct Plan:
     Py_ssize_t pixels
     Operand x, out, residual
     bint has_residual
+    bint out_is_far                   # the second level does not hold outputs and weights
 
     const isa *isa                    # whose tiles run
     const kernels *kernels
@@ -352,6 +352,9 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.shares = min(p.panels, max(1, ceil_div(threads, tasks * p.blocks)))
     p.block = ceil_div(total, p.blocks) * granule
     p.tasks = tasks * p.blocks * p.shares
+
+    # 256 to 1024 channels on 14×14 pixels, NCHW: prefetching the lines that a copy is going to write saves 5 to 12 %
+    p.out_is_far = (p.pixels + p.c_in) * p.c_out * p.unit > second_level() // 2
 
     cdef Py_ssize_t block = min(p.block, ceil_div(p.segment, granule) * granule)
     p.out_block = block

@@ -45,12 +45,12 @@ INLINE void NAME(steps)(const int STEPS, const int R, const int V, const int A_R
         const char *b = at->b + i * b_k, *b_ahead = at->b_ahead + i * b_k;
         vec bk[MAX_VECTORS];
         if (A_ROWS_UNIT) {
-            __builtin_prefetch(at->a_ahead + i * a_ahead_k, 0, 2);
+            PREFETCH(at->a_ahead + i * a_ahead_k);
             UNROLL for (int v = 0; v < V; v++)
-                if (v * sizeof(vec) % 64 == 0) __builtin_prefetch(b_ahead + v * b_ahead_vector + 63, 0, 2);
+                if (v * sizeof(vec) % 64 == 0) PREFETCH(b_ahead + v * b_ahead_vector + 63);
         } else { /* rows of x into the first level, where strips and weights would push out what is at work */
             __builtin_prefetch(at->a_ahead + i * a_ahead_k, 0, 3);
-            if (V > 1) __builtin_prefetch(b_ahead, 0, 2);
+            if (V > 1) PREFETCH(b_ahead);
         }
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(b + v * sizeof(vec));
         bk[V - 1] = vload_last(b + (V - 1) * sizeof(vec), last);

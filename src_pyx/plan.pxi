@@ -3,8 +3,9 @@
 cdef enum:
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
 
-# Bytes of x that a block keeps near: a quarter of the second-level cache, and more where each block reads weights that it does
-# not hold: 3072 to 768 channels on 7×7 pixels, NCHW, run at 46 % of the limit with a quarter and at 57 % so. And of packed x.
+# Bytes of x that a block keeps near: a quarter of the second-level cache, and more where each block reads weights that it
+# does not hold: 3072 to 768 channels on 7×7 pixels, NCHW, run at 46 % of the limit with a quarter and at 57 % so. And of
+# packed x.
 cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)
 cdef Py_ssize_t LARGE_X_BYTES = X_BYTES * 3 // 2
 cdef Py_ssize_t PACKED_BYTES = 512 << 10

@@ -268,8 +268,8 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
 
 
 cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
-    """Terms of the sums that tiles add in one go: as many as keep weights and strip in the first level, where the second
-    would be too slow."""
+    """Terms of the sums that tiles add in one go: as many as keep a panel of weights, or a strip and the weights of a tile,
+    in the first level, where the second would be too slow."""
     cdef Py_ssize_t vectors = p.strip_vectors, channels = vectors * p.kernels.lanes + p.kernels.max_rows[vectors]
     cdef double bytes_
     if p.pixels_are_rows:
@@ -292,7 +292,7 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
 
 cdef inline Py_ssize_t padded_row(Py_ssize_t size) noexcept nogil:
     """Whole cache lines, an odd number of them: rows that lie a power of two apart compete for the same sets."""
-    return (ceil_div(size, 64) | 1) * 64
+    return (ceil_div(size, LINE_BYTES) | 1) * LINE_BYTES
 
 
 cdef bint by_channels(const Plan *p, Py_ssize_t tasks, int threads) noexcept nogil:

@@ -36,18 +36,18 @@ struct NAME(place) {
     const char *a, *a5, *a10, *b, *a_ahead, *b_ahead;
 };
 
-/* The next STEPS terms of each sum: acc[r][v] += a[r]·b[v]. What is soon to be read comes nearer meanwhile (isa.h): of b where
- * it is pixels, the line of each vector's last byte; that of the first came with the tile before. */
+/* The next STEPS terms of each sum: acc[r][v] += a[r]·b[v]. What is soon to be read comes nearer meanwhile (isa.h): of b, where
+ * it may be pixels, the line of each vector's last byte; that of the first came with the tile before. */
 INLINE void NAME(steps)(const int STEPS, const int R, const int V, const int A_ROWS_UNIT, ptrdiff_t a_row, ptrdiff_t a_k,
                         ptrdiff_t b_k, ptrdiff_t b_ahead_vector, int last, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
-    const ptrdiff_t a_row3 = 3 * a_row, a_ahead_k = A_ROWS_UNIT ? a_k : 64;
+    const ptrdiff_t a_row3 = 3 * a_row, a_ahead_k = A_ROWS_UNIT ? a_k : LINE_BYTES;
     UNROLL for (int i = 0; i < STEPS; i++) {
         const char *b = at->b + i * b_k, *b_ahead = at->b_ahead + i * b_k;
         vec bk[MAX_VECTORS];
         if (A_ROWS_UNIT) {
             PREFETCH(at->a_ahead + i * a_ahead_k);
             UNROLL for (int v = 0; v < V; v++)
-                if (v * sizeof(vec) % 64 == 0) PREFETCH(b_ahead + v * b_ahead_vector + 63);
+                if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH(b_ahead + v * b_ahead_vector + LINE_BYTES - 1);
         } else { /* rows of x into the first level, where strips and weights would push out what is at work */
             __builtin_prefetch(at->a_ahead + i * a_ahead_k, 0, 3);
             if (V > 1) PREFETCH(b_ahead);
@@ -68,8 +68,8 @@ INLINE void NAME(steps)(const int STEPS, const int R, const int V, const int A_R
  *
  *     c[r][v] = clamp(start[r][v] + Σ_k a[r][k]·b[k][v] + residual[r][v])
  *
- * R and V are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side, and b is pixels;
- * else b is weights, of a panel as wide as the tile, in whole vectors. */
+ * R and V are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side; else b is
+ * weights, of a panel as wide as the tile, in whole vectors. */
 INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t, const char *a, const char *b,
                        const char *start, char *c, const char *residual, const char *a_ahead, const char *b_ahead) {
     const ptrdiff_t unit = sizeof(REAL), a_row = A_ROWS_UNIT ? unit : t->a_row, a_k = A_ROWS_UNIT ? t->a_k : unit;

@@ -1,0 +1,314 @@
+"""The places where mutants.py breaks the core: what it replaces there, and the tests that have to see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    file: str
+    edits: tuple[tuple[str, str], ...]  # what stands in the file exactly once, and what replaces it
+    tests: tuple[str, ...]  # some of which have to fail
+    isa: str = "baseline"  # with this instruction set, so that no time goes to the others
+
+
+GUARDS = ("test_guard_pages.py::test_no_touch",)
+VIEWS = ("test_views.py::test_large_inputs", "test_views.py::test_large_outputs")
+CHAIN = ("test_reproducible.py::test_each_output_is_one_chain_in_order",)
+CUTS = ("test_reproducible.py::test_residual_and_bounds_come_after_a_sum_in_parts",)
+DEEP = (
+    "test_reproducible.py::test_deep_chains_are_not_split",
+    "test_numbers.py::test_depth_beyond_every_block",
+)
+FORKS = (
+    "test_processes.py::test_fork_after_a_threaded_call",
+    "test_processes.py::test_fork_in_a_forked_child",
+    "test_processes.py::test_a_child_has_threads_of_its_own",
+)
+REPEATS = ("test_repeats.py", "test_out.py")
+SPECIAL = ("test_special_values.py",)
+
+MUTANTS = (
+    Mutant(
+        "load mask of AVX2",
+        "vec.h",
+        (
+            (
+                "OP(maskload)((const REAL *)p, NAME(lane_mask)(n))",
+                "OP(maskload)((const REAL *)p, NAME(lane_mask)(n + 1))",
+            ),
+        ),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant(
+        "store mask of AVX2",
+        "vec.h",
+        (("OP(maskstore)((REAL *)p, NAME(lane_mask)(n), x)", "OP(maskstore)((REAL *)p, NAME(lane_mask)(n + 1), x)"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant(
+        "load mask of AVX-512",
+        "vec.h",
+        (("maskz_loadu)((1u << n) - 1, p)", "maskz_loadu)((2u << n) - 1, p)"),),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant(
+        "store mask of AVX-512",
+        "vec.h",
+        (("mask_storeu)(p, (1u << n) - 1", "mask_storeu)(p, (2u << n) - 1"),),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant("load of a tail, baseline", "vec.h", (("if (i < n) x[i] =", "if (i <= n) x[i] ="),), GUARDS),
+    Mutant(
+        "tail of the straight copy",
+        "copy.h",
+        (
+            (
+                "vload_n(src + j * sizeof(REAL), (int)(n1 - j)), (int)(n1 - j));",
+                "vload(src + j * sizeof(REAL)), (int)(n1 - j));",
+            ),
+        ),
+        GUARDS,
+    ),
+    Mutant(
+        "tail of the transposing copy",
+        "copy.h",
+        (("(int)(n1 - j < LANES ? n1 - j : LANES));", "LANES);"),),
+        (*GUARDS, *VIEWS),
+    ),
+    Mutant(
+        "halves of the transposing copy",
+        "copy.h",
+        (
+            (
+                "next[2 * j + 1] = riffle_high(row[j], row[j + LANES / 2]);",
+                "next[2 * j + 1] = riffle_low(row[j], row[j + LANES / 2]);",
+            ),
+        ),
+        VIEWS,
+    ),
+    Mutant(
+        "last vector of the picking copy",
+        "copy.h",
+        (("const int last = step * (LANES - 1) - LANES + 1;", "const int last = step * LANES - LANES;"),),
+        (*GUARDS, *VIEWS),
+        isa="avx2",
+    ),
+    Mutant(
+        "load of few channels",
+        "mix.h",
+        (("vload_n(a + v * sizeof(vec), NAME(lanes_left)(left * C_IN, v))", "vload(a + v * sizeof(vec))"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant(
+        "lanes left of few channels",
+        "mix.h",
+        (("left < LANES ? (int)left : LANES", "left < LANES ? (int)left + 1 : LANES"),),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant(
+        "bound below, few channels",
+        "mix.h",
+        (("if (t->bounded & LOW)", "if (0)"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant("bound above, few channels", "mix.h", (("if (t->bounded & HIGH)", "if (0)"),), GUARDS, isa="avx2"),
+    Mutant("relu, few channels", "mix.h", (("if (t->bounded & RELU)", "if (0)"),), SPECIAL, isa="avx512"),
+    Mutant("byte order", "convert.c", (("bits = SWAP(bits);", ""),), VIEWS),
+    Mutant(
+        "offsets of 32 bits",
+        "loops.pxi",
+        (("there = far + pixel_offset(p, operand, first)", "there = far + <int> pixel_offset(p, operand, first)"),),
+        ("test_huge.py",),
+    ),
+    Mutant(
+        "offsets of 32 bits, in place",
+        "loops.pxi",
+        (("block.x_at = pixel", "block.x_at = <int> pixel"),),
+        ("test_huge.py",),
+    ),
+    Mutant(
+        "order of the sum",
+        "tile.h",
+        (
+            (
+                "    ptrdiff_t k = t->depth;",
+                "    ptrdiff_t k = t->depth, end = k ? k - 1 : 0;\n"
+                + "    at.a += end * a_k, at.a5 += end * a_k, at.a10 += end * a_k, at.b += end * b_k;",
+            ),
+            (
+                "at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;",
+                "at->a -= STEPS * a_k, at->a5 -= STEPS * a_k, at->a10 -= STEPS * a_k, at->b -= STEPS * b_k;",
+            ),
+        ),
+        CHAIN,
+        isa="avx2",
+    ),
+    Mutant(
+        "two roundings",
+        "vec.h",
+        (
+            (
+                '__asm__("vfmadd231" SUFFIX " %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));',
+                "c = OP(add)(OP(mul)(a, b), c);",
+            ),
+        ),
+        CHAIN,
+        isa="avx2",
+    ),
+    Mutant(
+        "residual of the next tile",
+        "real.h",
+        (("if (residual) residual += t->residual_tile;", ""),),
+        ("test_numbers.py",),
+    ),
+    Mutant("second of two terms", "tile.h", (("*b = at->b + i * b_k,", "*b = at->b,"),), CHAIN, isa="avx512"),
+    Mutant("x of some pixels", "loops.pxi", (("terms = x.data + begin * x.pixel", "terms = x.data"),), VIEWS),
+    Mutant("bound below", "tile.h", (("if (t->bounded & LOW)", "if (0)"),), SPECIAL),
+    Mutant("bound above", "tile.h", (("if (t->bounded & HIGH)", "if (0)"),), SPECIAL),
+    Mutant("relu of a tail", "tile.h", (("if (t->bounded & RELU) EACH", "if (0) EACH"),), SPECIAL),
+    Mutant("relu of whole tiles", "tile.h", (("vrelu(acc[r][v]));", "acc[r][v]);"),), SPECIAL),
+    Mutant("relu of tiles", "tile.h", (("if (t->bounded & RELU) EACH", "if (0) EACH"),), SPECIAL, isa="avx512"),
+    Mutant("NaN at the bound below", "vec.h", (("OP(max)(low, x)", "OP(max)(x, low)"),), SPECIAL, isa="avx2"),
+    Mutant("NaN at the bound above", "vec.h", (("OP(min)(high, x)", "OP(min)(x, high)"),), SPECIAL, isa="avx2"),
+    Mutant(
+        "zero bound above", "layer.pxi", (("zero = 0.0 if low == 0 or high == 0 else -0.0", "zero = -0.0"),), SPECIAL
+    ),
+    Mutant("bounds other than zero", "layer.pxi", (("low == 0 or high == 0 else -0.0", "True else -0.0"),), SPECIAL),
+    Mutant(
+        "zero in relu",
+        "vec.h",
+        (("return vabove(x, (vec){0}, (vec){0});", "return vabove(x, (vec){0}, -(vec){0});"),),
+        SPECIAL,
+    ),
+    Mutant("NaN in the table of relu", "vec.h", (("0x18181821", "0x18181828"),), SPECIAL, isa="avx512"),
+    Mutant("zero in the table of relu", "vec.h", (("0x18181821", "0x18181121"),), SPECIAL, isa="avx512"),
+    Mutant("infinity in the table of relu", "vec.h", (("0x18181821", "0x18111821"),), SPECIAL, isa="avx512"),
+    Mutant(
+        "bounds at a cut of the sum",
+        "loops.pxi",
+        (("t.bounded = call.bounded if ends else 0", "t.bounded = call.bounded if i == slices - 1 else 0"),),
+        CUTS,
+    ),
+    Mutant(
+        "bounds at a slice of the sum",
+        "loops.pxi",
+        (("t.bounded = call.bounded if ends else 0", "t.bounded = call.bounded if last else 0"),),
+        CUTS,
+    ),
+    Mutant(
+        "residual at a slice of the sum",
+        "loops.pxi",
+        (("residual.data if ends and p.has_residual", "residual.data if last and p.has_residual"),),
+        CUTS,
+    ),
+    Mutant(
+        "bias at each slice", "loops.pxi", (("starts = cut == 0 and i == 0", "starts = cut == 0"),), DEEP, isa="avx2"
+    ),
+    Mutant("bias at each cut", "loops.pxi", (("starts = cut == 0 and i == 0", "starts = i == 0"),), DEEP, isa="avx2"),
+    Mutant(
+        "x of a slice",
+        "loops.pxi",
+        (("terms += t.depth * x.channel", "terms += 0"),),
+        ("test_numbers.py::test_width_beyond_every_block",),
+        isa="avx2",
+    ),
+    Mutant(
+        "weights of a slice",
+        "loops.pxi",
+        (("weight += t.depth * width * p.unit", "weight += 0"),),
+        DEEP,
+        isa="avx2",
+    ),
+    Mutant(
+        "bias of a group",
+        "loops.pxi",
+        (("call.bias + (block.group * vectors + at) * lanes", "call.bias + at * lanes"),),
+        ("test_reproducible.py::test_groups_one_by_one",),
+    ),
+    Mutant(
+        "workers of a child",
+        "team.c",
+        (("workers = asleep = waiting = seats = 0;", "asleep = waiting = seats = 0;"),),
+        FORKS,
+    ),
+    Mutant(
+        "lock of a child",
+        "team.c",
+        (("static void in_parent(void) { pthread_mutex_unlock(&lock); }", "static void in_parent(void) {}"),),
+        FORKS,
+    ),
+    Mutant(
+        "float mode of a worker",
+        "team.c",
+        (("set_float_mode(job->float_mode);", ""),),
+        ("test_processes.py::test_float_mode_of_the_caller_holds_in_every_thread",),
+    ),
+    Mutant(
+        "last task of a share",
+        "team.c",
+        (("(last - first) * (i + 1) / members;", "(last - first) * (i + 1) / members - (i > 0);"),),
+        ("test_reproducible.py::test_threads",),
+    ),
+    Mutant(
+        "seat of a worker", "team.c", (("job->seated++;", "job->seated;"),), ("test_reproducible.py::test_threads",)
+    ),
+    Mutant(
+        "wait for workers",
+        "team.c",
+        (("if (!spin(&job.busy, 1)) {", "if (0) {"),),
+        ("test_reproducible.py::test_threads",),
+    ),
+    Mutant(
+        "overlap",
+        "layer.pxi",
+        (("return a_data + a_view.high <= b_data + b_view.low or", "return True or"),),
+        REPEATS,
+    ),
+    Mutant(
+        "strides of a known call",
+        "layer.pxi",
+        (("and memcmp(cnp.PyArray_STRIDES(array), view.strides, axes * sizeof(Py_ssize_t)) == 0)", ")"),),
+        REPEATS,
+    ),
+    Mutant(
+        "dtype of a known call",
+        "layer.pxi",
+        (
+            (
+                "cnp.PyArray_NDIM(array) == axes and <void *> cnp.PyArray_DESCR(array) == view.dtype",
+                "cnp.PyArray_NDIM(array) == axes",
+            ),
+        ),
+        REPEATS,
+    ),
+    Mutant(
+        "flags of a known call", "layer.pxi", (("and (cnp.PyArray_FLAGS(array) & FLAGS) == view.flags", ""),), REPEATS
+    ),
+    Mutant(
+        "axes that follow each other",
+        "plan.pxi",
+        (
+            (
+                "operand.pixel[outer] == count * operand.pixel[inner]",
+                "operand.pixel[outer] >= count * operand.pixel[inner]",
+            ),
+        ),
+        VIEWS,
+    ),
+    Mutant(
+        "signals",
+        "layer.pxi",
+        (("PyErr_CheckSignals()", "pass"),),
+        ("test_processes.py::test_interrupt_ends_a_long_call",),
+    ),
+)

@@ -15,7 +15,8 @@ cdef Py_ssize_t PLANE_BYTES = 2 << 10
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
 # Cycles of a copy: for an element that is transposed (the store misses the cache), for one that is moved alone, and for a
-# vector that is moved as it lies, where rows lie in a page and where each has pages of its own.
+# vector that is moved as it lies, where rows share a page and where each has pages of its own: 96 to 96 channels on 55×55
+# pixels, NCHW, run at 73 % of the FMA rate in place and at 70 % when packed.
 cdef double TRANSPOSE_CYCLES = 0.6
 cdef double ELEMENT_CYCLES = 1.5
 cdef double STRAIGHT_CYCLES = 5.0
@@ -27,11 +28,11 @@ cdef enum:
     WAY_BYTES = 4096
 cdef double CONFLICT = 1.15
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
-# 57 % of the limit in place and at 70 % when packed, 480 to 192 on 14×14 at 83 % and 73 %.
+# 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way.
 cdef double APART = 1.07
-cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 28 %, and 45 % with channels as rows
-# Planes a multiple of 128 KiB apart: 200 to 16 channels on 256×256 pixels, NCHW, run at 16 % of the FMA rate in place and at
-# 33 % when packed.
+cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 32 %, and 55 % with channels as rows
+# Planes a multiple of 128 KiB apart: 200 to 16 channels on 256×256 pixels, NCHW, run at 20 % of the FMA rate in place and at
+# 25 % when packed.
 cdef enum:
     FAR_WAYS = 16
 cdef double COLLISION = 3
@@ -44,8 +45,7 @@ cdef double NEAR_BYTES_PER_CYCLE = 12
 cdef double FAR_BYTES_PER_CYCLE = 8
 
 # Pages that the two levels of a TLB hold, 64 to 96 and 1024 to 3072 today, and what a step costs whose page they do not
-# have: 304 to 256 channels on 64×64 pixels, NCHW, run at 69 % of the limit in place and at 74 % when packed; 2048 to 256 on
-# 33×33 at 50 % and 62 %.
+# have: 2048 to 256 channels on 33×33 pixels, NCHW, run at 53 % of the limit in place and at 63 % when packed.
 cdef enum:
     PAGE_BYTES = 4096
     TLB_PAGES = 64

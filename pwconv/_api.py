@@ -33,7 +33,8 @@ CHANNEL_AXIS = {"NCHW": -3, "NHWC": -1}
 class Conv1x1(_core.Layer):
     """A pointwise (1×1) convolution whose weights are packed once.
 
-    Calls give the bits of `conv1x1` and cost less: for a small map, the packing of the weights is most of the time.
+    Calls give the bits of `conv1x1` and cost less: for a small map, the packing of the weights, which the first call does, is
+    most of the time.
     An object never changes, may be called from many threads at once, and can be pickled.
 
     Parameters

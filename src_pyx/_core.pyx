@@ -50,7 +50,7 @@ cdef extern from "isa.h" nogil:
     ctypedef struct isa "struct isa":
         const char *name
         int fma
-        int panel_vectors, strip_vectors
+        int panel_vectors
         double fma_cycles
         const kernels *real[2]
     Py_ssize_t first_level()
@@ -87,6 +87,7 @@ cdef extern from *:
 
 include "config.pxi"
 include "peak.pxi"
+include "packing.pxi"
 include "plan.pxi"
 include "loops.pxi"
 include "limits.pxi"

@@ -63,7 +63,6 @@ struct isa {
     const char *name;
     int fma;                       /* sums are chains of fused multiply-adds */
     int panel_vectors;             /* widest weight panel, in vectors */
-    int strip_vectors;             /* widest strip of pixels, in vectors */
     double fma_cycles;             /* of a vector FMA, when many are under way; cpu.c corrects it for this processor */
     const struct kernels *real[2]; /* float32, float64 */
     const struct peak *peak;

@@ -30,13 +30,7 @@ struct isa RECORD(ISA) = {
 #if defined(__FMA__) || defined(__FP_FAST_FMA)
     .fma = 1,
 #endif
-#ifdef NARROW
-    .panel_vectors = 4,
-    .strip_vectors = 4,
-#else
     .panel_vectors = VREGS == 32 ? 4 : 3,
-    .strip_vectors = 2,
-#endif
 #if defined(__AVX512F__) && !defined(NARROW)
     .fma_cycles = 1,
 #else

@@ -79,8 +79,8 @@ cdef class Layer:
     cdef Py_ssize_t groups, c_in, c_out  # channels in a group
     cdef Py_ssize_t stride_h, stride_w
     cdef bint channels_last
-    cdef char *weights                   # [group][panel][c_in][channels of the panel], padded to whole vectors
-    cdef char *biases                    # [group][channels, padded to whole vectors]
+    cdef Packing packings[3]             # [pixels_are_rows], made by the first call that needs it; until then [AS_GIVEN]
+    cdef char *biases                    # [group][channels, padded as where pixels are rows]
     cdef char clamp[3 * 8]               # low, high, zero as elements (tile.h)
     cdef int bounded                     # which bounds there are
     cdef readonly bint _has_bias
@@ -108,25 +108,25 @@ cdef class Layer:
         self.bounded = (RELU if low == 0 else LOW if low > -INFINITY else 0) | (HIGH if high < INFINITY else 0)
         set_clamp(self, low, high)
 
-        cdef Py_ssize_t lanes = selected.real[self.unit == 8].lanes, row = ceil_div(self.c_out, lanes) * lanes, channels
+        cdef const kernels *kernels = selected.real[self.unit == 8]
+        cdef Py_ssize_t lanes = kernels.lanes
         self.of_panels = selected
-        if self.narrow != NULL and self.c_out <= row - lanes // 2:
+        if self.narrow != NULL and padded(self.c_out, lanes // 2) < padded(self.c_out, lanes):
             self.of_panels = self.narrow
-            row -= lanes // 2
-        needed = int(groups) * int(row) * (int(self.c_in) + 1) * int(self.unit)  # of any size
-        if needed < PY_SSIZE_T_MAX - 64:
-            self.weights = <char *> aligned_alloc(64, ceil_div(needed + 1, 64) * 64)
-        if self.weights == NULL:
-            raise MemoryError(f"cannot allocate {needed} bytes for the packed weights")
-        channels = groups * row
-        memset(self.weights, 0, needed)
-        self.biases = self.weights + channels * self.c_in * self.unit
-        move_weights(self, cnp.PyArray_BYTES(weight), cnp.PyArray_STRIDE(weight, 0), cnp.PyArray_STRIDE(weight, 1), False)
+            lanes //= 2
+        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(kernels, self.c_out)
+        self.packings[1].lanes, self.packings[1].bands = lanes, bands_for_columns(self.of_panels, lanes, self.c_out)
+        self.packings[AS_GIVEN] = plain(<char *> allocate(groups, self.c_out, self.c_in, self.unit))
+        self.copy(self.packings[AS_GIVEN].data, self.c_in * self.unit, self.unit, cnp.PyArray_BYTES(weight),
+                  cnp.PyArray_STRIDE(weight, 0), cnp.PyArray_STRIDE(weight, 1), groups * self.c_out, self.c_in)
+        self.biases = <char *> allocate(groups, padded(self.c_out, lanes), 1, self.unit)
         if bias is not None:
             move_biases(self, cnp.PyArray_BYTES(bias), cnp.PyArray_STRIDE(bias, 0), False)
 
     def __dealloc__(self):
-        free(self.weights)
+        for packing in self.packings:
+            free(packing.data)
+        free(self.biases)
 
     def __call__(self, x, *, residual=None, out=None, num_threads=None):
         """Convolve; `x`, `residual`, `out` and `num_threads` as in `conv1x1`."""
@@ -163,7 +163,9 @@ cdef class Layer:
     def _weight(self):
         cdef cnp.npy_intp[2] shape = [self.groups * self.c_out, self.c_in]
         cdef cnp.ndarray weight = cnp.PyArray_EMPTY(2, shape, self.typenum, 0)
-        move_weights(self, cnp.PyArray_BYTES(weight), self.unit * self.c_in, self.unit, True)
+        cdef Packing to = plain(cnp.PyArray_BYTES(weight))
+        with cython.critical_section(self):
+            repack(self.copy, &to, any_form(self), self.groups, self.c_out, self.c_in, self.unit)
         weight.flags.writeable = False
         return weight
 
@@ -216,29 +218,42 @@ cdef void set_clamp(Layer layer, double low, double high) noexcept:
         memcpy(layer.clamp, narrow, sizeof(narrow))
 
 
-cdef void move_weights(Layer layer, char *far, Py_ssize_t by_row, Py_ssize_t by_column, bint out) noexcept nogil:
-    """Between the packed form and a matrix (c_out, c_in) with these strides."""
-    cdef Py_ssize_t unit = layer.unit, lanes = layer.of_panels.real[unit == 8].lanes
-    cdef Py_ssize_t vectors = ceil_div(layer.c_out, lanes), panels = ceil_div(vectors, layer.of_panels.panel_vectors)
-    cdef Py_ssize_t group, i, channel, width, channels
-    cdef char *near = layer.weights
-    cdef char *there
-    for group in range(layer.groups):
-        for i in range(panels):
-            channel = part(vectors, panels, i) * lanes
-            width = part(vectors, panels, i + 1) * lanes - channel
-            channels = min(width, layer.c_out - channel)
-            there = far + (group * layer.c_out + channel) * by_row
-            if out:
-                layer.copy(there, by_row, by_column, near, unit, width * unit, channels, layer.c_in)
-            else:
-                layer.copy(near, unit, width * unit, there, by_row, by_column, channels, layer.c_in)
-            near += width * layer.c_in * unit
+cdef void *allocate(Py_ssize_t groups, Py_ssize_t channels, Py_ssize_t c_in, Py_ssize_t unit) except NULL:
+    """Zeros, for weights."""
+    cdef void *data = NULL
+    needed = int(groups) * int(channels) * int(c_in) * int(unit)  # of any size
+    if needed < PY_SSIZE_T_MAX - 64:
+        data = aligned_alloc(64, ceil_div(needed + 1, 64) * 64)
+    if data == NULL:
+        raise MemoryError(f"cannot allocate {needed} bytes for the packed weights")
+    memset(data, 0, needed)
+    return data
+
+
+cdef const Packing *any_form(Layer layer) noexcept:
+    """The weights, in a form that they are in by now."""
+    cdef const Packing *packing = layer.packings
+    while packing.data == NULL:
+        packing += 1
+    return packing
+
+
+cdef int pack(Layer layer, bint pixels_are_rows) except -1:
+    """Make the weights' form for an orientation, unless an earlier call has."""
+    cdef Packing *packing = &layer.packings[pixels_are_rows]
+    cdef Packing made = packing[0]
+    with cython.critical_section(layer):
+        if packing.data == NULL:
+            made.data = <char *> allocate(layer.groups, padded(layer.c_out, made.lanes), layer.c_in, layer.unit)
+            repack(layer.copy, &made, any_form(layer), layer.groups, layer.c_out, layer.c_in, layer.unit)
+            packing[0] = made
+            free(layer.packings[AS_GIVEN].data)
+            layer.packings[AS_GIVEN].data = NULL
+    return 0
 
 
 cdef void move_biases(Layer layer, char *far, Py_ssize_t stride, bint out) noexcept nogil:
-    cdef Py_ssize_t lanes = layer.of_panels.real[layer.unit == 8].lanes
-    cdef Py_ssize_t row = ceil_div(layer.c_out, lanes) * lanes * layer.unit
+    cdef Py_ssize_t row = padded(layer.c_out, layer.packings[1].lanes) * layer.unit
     cdef Py_ssize_t far_row = layer.c_out * stride
     if out:
         layer.copy(far, far_row, stride, layer.biases, row, layer.unit, layer.groups, layer.c_out)
@@ -320,6 +335,8 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
     p.groups = layer.groups
     p.c_in = layer.c_in
     p.c_out = layer.c_out
+    for a in range(2):
+        p.lanes[a], p.bands[a] = layer.packings[a].lanes, layer.packings[a].bands
     operand(&p.x, layer, x, layer.groups * layer.c_in, True)
     operand(&p.out, layer, out, layer.groups * layer.c_out, False)
     p.has_residual = residual is not None
@@ -336,6 +353,7 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
     g.planned = threads_for(g)
     if p.pixels and p.c_out:
         choose_plan(p, g.planned)
+        pack(layer, p.pixels_are_rows)
     return g
 
 
@@ -353,7 +371,7 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
         p = &replanned
     threads = <int> min(<Py_ssize_t> threads, p.tasks)
     call.plan = p
-    call.weight = layer.weights
+    call.weight = layer.packings[p.pixels_are_rows].data
     call.bias = layer.biases
     call.clamp = layer.clamp
     call.bounded = layer.bounded

@@ -2,7 +2,7 @@
 
 cdef struct Call:
     const Plan *plan
-    const char *weight               # packed: [group][panel][c_in][channels of the panel]
+    const char *weight               # packed for the plan's orientation (packing.pxi)
     const char *bias                 # padded: [group][channels, to a whole vector]
     const void *clamp                # low, high, zero
     int bounded                      # which of the bounds there are
@@ -59,7 +59,13 @@ cdef void prefetch_runs(const Plan *p, const Operand *operand, const char *far, 
         prefetch_lines(far + channel * operand.channel, count * p.unit)
 
 
-cdef inline void look_ahead(const Plan *p, tile_run *t, bint down, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
+cdef inline Py_ssize_t a_rows(const Plan *p, const tile_run *t, Py_ssize_t rows) noexcept nogil:
+    """Bytes of so many rows of a: pixels, or whole bands of weights."""
+    return rows * (t.a_row if p.pixels_are_rows else p.c_in * p.unit)
+
+
+cdef inline void look_ahead(const Plan *p, tile_run *t, bint down, Py_ssize_t rows, Py_ssize_t vectors,
+                            Py_ssize_t tiles) noexcept nogil:
     """What the tiles of a line prefetch: x of the next strip or rows, and the weights that follow theirs."""
     cdef Py_ssize_t vector = p.kernels.lanes * p.unit, width = vectors * vector
     cdef bint far = p.c_in * p.c_out * p.unit > first_level()  # are the weights
@@ -72,7 +78,7 @@ cdef inline void look_ahead(const Plan *p, tile_run *t, bint down, Py_ssize_t ve
         if t.a_row == p.unit:        # each tile a vector of them
             t.b_ahead_vector = 0
         return
-    t.a_ahead = t.depth * t.a_k if far else 0
+    t.a_ahead = a_rows(p, t, rows) if far else 0
     t.a_ahead_tile, t.a_ahead_tiles = t.a_tile, tiles if far else 0
     if not down:                     # each tile its own next strip
         t.b_ahead, t.b_ahead_tile, t.b_ahead_tiles = width, width, tiles
@@ -82,23 +88,28 @@ cdef inline void look_ahead(const Plan *p, tile_run *t, bint down, Py_ssize_t ve
         t.b_ahead, t.b_ahead_tile, t.b_ahead_tiles, t.b_ahead_vector = width, vector, vectors, 0
 
 
-cdef void line(const Plan *p, tile_run *t, bint down, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
-    """Tiles in a line, down the rows or along the columns; leaves the operands behind it."""
+cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, bint down, Py_ssize_t rows, Py_ssize_t vectors,
+               Py_ssize_t tiles) noexcept nogil:
+    """Tiles in a line, down the rows or along the columns; leaves the operands behind it. term: the first of the sums."""
     cdef Py_ssize_t width = vectors * p.kernels.lanes * p.unit
+    cdef const char *a = t.a
     if tiles == 0:
         return
     t.tiles = tiles
-    t.a_tile = rows * t.a_row if down else 0
+    t.a_tile = a_rows(p, t, rows) if down else 0
     t.b_tile = 0 if down else width
     t.c_tile = rows * t.c_row if down else width
     t.residual_tile = rows * t.residual_row if down else width
-    look_ahead(p, t, down, vectors, tiles)
+    if not p.pixels_are_rows:        # each a band of weights
+        t.a_k = rows * p.unit
+        t.a += term * t.a_k
+    look_ahead(p, t, down, rows, vectors, tiles)
     if t.start_by_row:
         t.start_tile = rows * p.unit if down else 0
     else:
         t.start_tile = rows * t.start_row if down else width
     p.kernels.tile[t.a_row == p.unit][rows][vectors](t)
-    t.a += tiles * t.a_tile
+    t.a = a + tiles * t.a_tile
     t.b += tiles * t.b_tile
     t.c += tiles * t.c_tile
     t.start += tiles * t.start_tile
@@ -109,7 +120,7 @@ cdef void line(const Plan *p, tile_run *t, bint down, Py_ssize_t rows, Py_ssize_
 cdef inline tile_run moved(const Plan *p, const tile_run *t, Py_ssize_t row, Py_ssize_t column) noexcept nogil:
     cdef tile_run there = t[0]
     column *= p.unit
-    there.a += row * t.a_row
+    there.a += a_rows(p, t, row)
     there.b += column
     there.c += row * t.c_row + column
     there.start += row * p.unit if t.start_by_row else row * t.start_row + column
@@ -118,28 +129,28 @@ cdef inline tile_run moved(const Plan *p, const tile_run *t, Py_ssize_t row, Py_
     return there
 
 
-cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t widest) noexcept nogil:
-    """Outputs as a grid of tiles of nearly equal height and width, in lines along the side that has more of them."""
+cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t tiles, Py_ssize_t columns,
+               Py_ssize_t widest) noexcept nogil:
+    """Outputs as a grid of tiles of nearly equal height and width, `tiles` down, in lines along the side that has more."""
     cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(columns, lanes), cut_off = total * lanes - columns
     cdef Py_ssize_t strips = ceil_div(total, widest), vectors = total // strips, wider = total % strips
-    cdef Py_ssize_t tiles = ceil_div(rows, p.kernels.max_rows[ceil_div(total, strips)])
     cdef Py_ssize_t height = rows // tiles, taller = rows % tiles, i
     cdef tile_run here
     if strips <= tiles:
         for i in range(strips):
             here = moved(p, t, 0, part(total, strips, i) * lanes)
             here.columns = (vectors + (i < wider)) * lanes - (cut_off if i == strips - 1 else 0)
-            line(p, &here, True, height + 1, vectors + (i < wider), taller)
-            line(p, &here, True, height, vectors + (i < wider), tiles - taller)
+            line(p, &here, term, True, height + 1, vectors + (i < wider), taller)
+            line(p, &here, term, True, height, vectors + (i < wider), tiles - taller)
     else:
         for i in range(tiles):
             here = moved(p, t, part(rows, tiles, i), 0)
             here.columns = (vectors + 1) * lanes
-            line(p, &here, False, height + (i < taller), vectors + 1, wider)
+            line(p, &here, term, False, height + (i < taller), vectors + 1, wider)
             here.columns = vectors * lanes
-            line(p, &here, False, height + (i < taller), vectors, strips - wider - (cut_off > 0))
+            line(p, &here, term, False, height + (i < taller), vectors, strips - wider - (cut_off > 0))
             here.columns -= cut_off
-            line(p, &here, False, height + (i < taller), vectors, cut_off > 0)
+            line(p, &here, term, False, height + (i < taller), vectors, cut_off > 0)
 
 
 cdef inline Near in_place(const Plan *p, const Operand *operand, char *data) noexcept nogil:
@@ -175,17 +186,15 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
                 Py_ssize_t count) noexcept nogil:
     """A panel of output channels of some pixels of a block, a cut of their sums."""
     cdef const Plan *p = call.plan
-    cdef Py_ssize_t lanes = p.panel_lanes, vectors = ceil_div(p.c_out, lanes)
-    cdef Py_ssize_t at = part(vectors, p.panels, number), channel = at * lanes
-    cdef Py_ssize_t width = part(vectors, p.panels, number + 1) * lanes - channel
+    cdef Py_ssize_t channel = panel_begin(p, number), width = panel_begin(p, number + 1) - channel
     cdef Py_ssize_t channels = min(width, p.c_out - channel)
     cdef Py_ssize_t k = part(p.c_in, p.cuts, cut), depth = part(p.c_in, p.cuts, cut + 1) - k
     cdef bint last = cut == p.cuts - 1
-    cdef const char *bias = call.bias + (block.group * vectors + at) * lanes * p.unit
-    cdef const char *weight = call.weight + ((block.group * vectors + at) * p.c_in * lanes + k * width) * p.unit
+    cdef const char *bias = call.bias + block.group * p.bias_group + channel * p.unit
+    cdef const char *weight = call.weight + block.group * p.weight_group + channel * p.c_in * p.unit
     cdef char *far_out = block.out + channel * p.out.channel
     cdef char *far_residual = block.residual + channel * p.residual.channel
-    cdef Py_ssize_t slices = max(1, ceil_div(depth, p.slice)), i
+    cdef Py_ssize_t slices = max(1, ceil_div(depth, p.slice)), i, vectors, bands
     cdef bint starts, ends
     cdef Near x, out, residual
     cdef tile_run t
@@ -222,21 +231,22 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
             t.a = terms
             t.a_row = x.pixel
             t.a_k = x.channel
-            t.b = weight
+            t.b = weight + k * width * p.unit
             t.b_k = width * p.unit
             if p.mix != NULL:
                 t.tiles = count
                 p.mix(&t)
             else:
-                grid(p, &t, count, channels, p.panel_width // p.kernels.lanes)
+                vectors = p.panel_width // p.kernels.lanes
+                grid(p, &t, k, count, ceil_div(count, p.kernels.max_rows[vectors]), channels, vectors)
         else:
             t.a = weight
             t.a_row = p.unit
-            t.a_k = width * p.unit
             t.b = terms
             t.b_k = x.channel
-            grid(p, &t, channels, count, p.strip_vectors)
-        weight += t.depth * width * p.unit
+            bands = part(p.bands[0], p.panels, number + 1) - part(p.bands[0], p.panels, number)
+            grid(p, &t, k, channels, bands, count, p.strip_vectors)
+        k += t.depth
         terms += t.depth * x.channel
     if last and p.out.packed:
         copy_block(p, &p.out, far_out, &out, block.first + begin, count, channels, True)

@@ -2,6 +2,7 @@
 
 cdef enum:
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
+    PANEL_CHANNELS = 64  # of bands that are rows of tiles; 14 to 256 are as fast
 
 # Bytes of x that a block keeps near: a quarter of the second-level cache, and more where each block reads weights that it
 # does not hold: 3072 to 768 channels on 7×7 pixels, NCHW, run at 46 % of the limit with a quarter and at 57 % so. And of
@@ -15,8 +16,8 @@ cdef Py_ssize_t PLANE_BYTES = 2 << 10
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
 # Cycles of a copy: for an element that is transposed (the store misses the cache), for one that is moved alone, and for a
-# vector that is moved as it lies, where rows share a page and where each has pages of its own: 96 to 96 channels on 55×55
-# pixels, NCHW, run at 73 % of the FMA rate in place and at 70 % when packed.
+# vector that is moved as it lies, where rows share a page and where each has pages of its own: 96 to 96 channels on 54×54
+# pixels, NCHW, take 1.07 times as long packed as in place.
 cdef double TRANSPOSE_CYCLES = 0.6
 cdef double ELEMENT_CYCLES = 1.5
 cdef double STRAIGHT_CYCLES = 5.0
@@ -31,21 +32,29 @@ cdef double CONFLICT = 1.15
 # 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way.
 cdef double APART = 1.07
 cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 32 %, and 55 % with channels as rows
-# Planes a multiple of 128 KiB apart: 200 to 16 channels on 256×256 pixels, NCHW, run at 20 % of the FMA rate in place and at
-# 25 % when packed.
+# Planes a multiple of so many KiB apart that the second level holds few rows of a strip: 256 to 256 channels on 64×64
+# pixels, NCHW, take 1.1 to 1.4 times as long in place as packed, as pages fall; 200 to 16 on 256×256 run at 20 % of the FMA
+# rate in place and at 25 % when packed.
 cdef enum:
     FAR_WAYS = 16
-cdef double COLLISION = 3
-# Vectors of x, and of outputs, that lie across two lines: 256 to 256 channels on 27×27 pixels run at 76 % of the limit in
-# place and at 79 % when packed, 96 to 576 on 14×14 at 72 % and 78 %.
-cdef double UNALIGNED = 1.07
+cdef double COLLISION = 1.35
+cdef double MANY_COLLISIONS = 3
+# Vectors of x, and of outputs, that lie across two lines: with channels as rows, 256 to 1024 channels on 14×14 pixels take
+# 1.04 times as long in place as packed, 256 to 256 on 27×27 0.98 times.
+cdef double UNALIGNED = 1.04
+# Strips that the one costs more whose last vector is loaded by a mask, which takes a port from the multiply-adds.
+cdef double MASKED = 0.15
 
 # Bytes in a cycle that the second level gives a tile without slowing it down, and that the third gives.
 cdef double NEAR_BYTES_PER_CYCLE = 12
 cdef double FAR_BYTES_PER_CYCLE = 8
 
+# Of the first level, what a strip and a band take of a cut of the sums: 1024 to 512 channels on 28×28 pixels, NCHW, run at
+# 79 % of the limit uncut and at 83 % in three parts, 512 to 512 at 83 % and in two parts at 80 %.
+cdef double CUT_SHARE = 1.2
+
 # Pages that the two levels of a TLB hold, 64 to 96 and 1024 to 3072 today, and what a step costs whose page they do not
-# have: 2048 to 256 channels on 33×33 pixels, NCHW, run at 53 % of the limit in place and at 63 % when packed.
+# have: 2048 to 256 channels on 33×33 pixels, NCHW, take 1.2 times as long in place as packed, if the sums are not cut.
 cdef enum:
     PAGE_BYTES = 4096
     TLB_PAGES = 64
@@ -67,6 +76,8 @@ cdef struct Plan:
     copy_kernel copy
     Py_ssize_t unit                   # bytes of an element
     Py_ssize_t groups, c_in, c_out    # channels in a group
+    Py_ssize_t lanes[2]               # of the weights' two forms, [pixels_are_rows] (packing.pxi)
+    Py_ssize_t bands[2]
     int axes
     Py_ssize_t count[MAX_AXES]        # pixels along each axis, innermost last
     Py_ssize_t pixels
@@ -83,8 +94,9 @@ cdef struct Plan:
     Py_ssize_t blocks                 # blocks in a segment
     Py_ssize_t block                  # pixels in a block, at most
     Py_ssize_t out_block              # and of it, with outputs in scratch at a time
-    Py_ssize_t panel_lanes            # panels are whole vectors of so many output channels
-    Py_ssize_t panels, panel_width    # panels of output channels, in all and channels in the widest
+    Py_ssize_t weight_group           # bytes from a group's packed weights to the next's
+    Py_ssize_t bias_group
+    Py_ssize_t panels, panel_width    # panels of output channels, whole bands: in all, and channels in the widest
     Py_ssize_t strip_vectors          # the widest strip of pixels
     Py_ssize_t shares                 # parts of the panels that are tasks of their own
     Py_ssize_t cuts                   # parts of the sums
@@ -179,19 +191,19 @@ cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
     return lines * 2 > sets * (first_level() // WAY_BYTES)
 
 
-cdef bint collide(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
-    """Whether rows lie so many bytes apart that what is prefetched of them does not stay in the second level."""
+cdef double collisions(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
+    """What it costs if rows lie so many bytes apart that the second level does not hold them, or not what is prefetched."""
     cdef Py_ssize_t way = second_level() // FAR_WAYS, sets = 1
     while sets < rows and stride * sets % way:
         sets *= 2
-    return rows > 4 * FAR_WAYS * sets
+    return MANY_COLLISIONS if rows > 4 * FAR_WAYS * sets else COLLISION if rows > FAR_WAYS * sets else 1
 
 
-cdef double page_cycles(const Plan *p) noexcept nogil:
+cdef double page_cycles(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """What a step costs more when each is in another page of x, and a level of the TLB does not have them all."""
-    if p.x_by_depth or p.x.packed or p.x.channel < PAGE_BYTES or p.c_in <= TLB_PAGES:
+    if p.x_by_depth or p.x.packed or p.x.channel < PAGE_BYTES or depth <= TLB_PAGES:
         return 0
-    return PAGE_CYCLES if p.c_in <= FAR_TLB_PAGES else FAR_PAGE_CYCLES
+    return PAGE_CYCLES if depth <= FAR_TLB_PAGES else FAR_PAGE_CYCLES
 
 
 cdef inline bint weights_are_far(const Plan *p) noexcept nogil:
@@ -208,22 +220,34 @@ cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t 
     return depth * (max(fmas, (rows + vectors) / 2, 4.0) + more) + 4 * fmas + 40
 
 
+cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
+    """Parts of the sums: few enough terms for the scratch of packed x; where channels are rows, and the outputs between two
+    cuts need no copies, also for the first level to hold a strip and a band."""
+    cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, terms
+    if p.pixels_are_rows:
+        strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
+    if p.pixels_are_rows or p.out.packed:
+        return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
+    terms = max(1, <Py_ssize_t> (CUT_SHARE * first_level()) // ((strip + ceil_div(p.c_out, p.bands[0])) * p.unit))
+    return max(1, p.c_in // terms)
+
+
 cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
     """Set the tiles, the orientation and what is packed, and estimate what a group then costs."""
-    cdef Py_ssize_t unit = p.unit, lanes, columns, wide, tall
+    cdef Py_ssize_t unit = p.unit, lanes, bands, columns, wide, tall
     cdef int inner = p.axes - 1
     cdef double each
     p.isa = isa
     p.kernels = isa.real[unit == 8]
     p.x.packed = pack_x or p.x.load != p.copy or not (
         p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
-    # a strip so narrow that a tile has every output channel reads x once, which counts where it lies apart
     p.strip_vectors = MAX_VECTORS
-    while p.strip_vectors > 1 and p.kernels.max_rows[p.strip_vectors] < p.c_out:
+    while p.kernels.max_rows[p.strip_vectors] * p.bands[0] < p.c_out:
         p.strip_vectors -= 1
-    if p.kernels.max_rows[p.strip_vectors] < p.c_out or p.x.packed and p.strip_vectors < isa.strip_vectors:
-        p.strip_vectors = isa.strip_vectors
     p.pixels_are_rows = pixels_are_rows
+    lanes, bands = p.lanes[pixels_are_rows], p.bands[pixels_are_rows]
+    p.panels = bands if pixels_are_rows else min(bands, ceil_div(p.c_out, PANEL_CHANNELS))
+    p.panel_width = ceil_div(bands, p.panels) * ceil_div(ceil_div(p.c_out, lanes), bands) * lanes
     p.x_by_depth = pixels_are_rows and (p.x.channel == unit or pack_x)
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
@@ -232,15 +256,17 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
     if p.has_residual:
         p.segment = min(p.segment, uniform_stretch(p, &p.residual))
 
-    cdef double more = page_cycles(p)
+    p.cuts = cuts_of(p)
 
     # columns in vectors; lines of tiles across and down
+    cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
+    cdef double more = page_cycles(p, depth)
     lanes = p.kernels.lanes
     if pixels_are_rows:
         columns = ceil_div(p.c_out, lanes)
-        wide = p.panels
+        wide = p.bands[1]
         tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_width // lanes])
-        each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, p.c_in, more)
+        each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, depth, more)
         if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[inner], p.segment // tall):
             each *= CONFLICT
         if not p.x_by_depth:
@@ -248,21 +274,21 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
     else:
         columns = ceil_div(p.segment, lanes)
         wide = ceil_div(columns, p.strip_vectors)
-        tall = ceil_div(p.c_out, p.kernels.max_rows[ceil_div(columns, wide)])
-        each = wide * tall * tile_cycles(isa, <double> p.c_out / tall, <double> columns / wide, p.c_in, more)
+        each = (wide + (MASKED if p.segment % lanes else 0)) * p.bands[0] * tile_cycles(
+            isa, <double> p.c_out / p.bands[0], <double> columns / wide, depth, more)
         if p.out.channel % LINE_BYTES:
             each *= UNALIGNED
         if not p.x.packed and p.x.channel % LINE_BYTES:
             each *= UNALIGNED
-    if not p.x_by_depth and not p.x.packed and collide(p.x.channel, p.c_in):
-        each *= COLLISION
-    each *= p.pixels // p.segment
+    if not p.x_by_depth and not p.x.packed:
+        each *= collisions(p.x.channel, depth)
+    each *= p.pixels // p.segment * p.cuts
     each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, pixels_are_rows)
     if p.has_residual:
         each += copy_cycles(p, &p.residual, p.c_out, pixels_are_rows)
     # each block reads all weights; those that the second level does not keep come from afar
     if weights_are_far(p):
-        each += (ceil_div(p.pixels, min(p.segment, ceil_div(x_bytes(p), p.c_in * unit)))
+        each += (ceil_div(p.pixels, min(p.segment, ceil_div(x_bytes(p), depth * unit)))
                  * <double> p.c_in * p.c_out * unit / FAR_BYTES_PER_CYCLE)
     return each
 
@@ -270,11 +296,9 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
 cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
     """Terms of the sums that tiles add in one go: as many as keep a panel of weights, or a strip and the weights of a tile,
     in the first level, where the second would be too slow."""
-    cdef Py_ssize_t vectors = p.strip_vectors, channels = vectors * p.kernels.lanes + p.kernels.max_rows[vectors]
-    cdef double bytes_
-    if p.pixels_are_rows:
-        vectors, channels = p.panel_width // p.kernels.lanes, p.panel_width
-    bytes_ = vectors * p.kernels.lanes * p.unit + (0 if p.pixels_are_rows else 64)
+    cdef Py_ssize_t vectors = p.panel_width // p.kernels.lanes if p.pixels_are_rows else p.strip_vectors
+    cdef Py_ssize_t channels = vectors * p.kernels.lanes + (0 if p.pixels_are_rows else ceil_div(p.c_out, p.bands[0]))
+    cdef double bytes_ = channels * p.unit
     if bytes_ <= NEAR_BYTES_PER_CYCLE * vectors * p.kernels.max_rows[vectors] * p.isa.fma_cycles:
         return max(p.c_in, 1)
     return max(1, first_level() * 2 // 3 // (channels * p.unit))
@@ -322,18 +346,25 @@ cdef void choose_tiles(Plan *p) noexcept nogil:
     cycles(p, best_isa, best_rows, best_pack)
 
 
+cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept nogil:
+    """The first output channel of a panel; of the one after the last, where the last ends, with its padding."""
+    cdef Py_ssize_t lanes = p.lanes[p.pixels_are_rows], bands = p.bands[p.pixels_are_rows]
+    if number == 0:
+        return 0
+    return part(ceil_div(p.c_out, lanes), bands, part(bands, p.panels, number)) * lanes
+
+
 cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     """From shapes and strides to blocks and scratch."""
     cdef Py_ssize_t lanes, least, granule, total, tasks
-    p.panel_lanes = p.of_panels.real[p.unit == 8].lanes
-    p.panels = ceil_div(ceil_div(p.c_out, p.panel_lanes), p.of_panels.panel_vectors)
-    p.panel_width = ceil_div(ceil_div(p.c_out, p.panel_lanes), p.panels) * p.panel_lanes
     p.mix = mix_of(p)
     if p.mix != NULL:
         cycles(p, p.of_panels, True, False)
     else:
         choose_tiles(p)
 
+    p.weight_group = padded(p.c_out, p.lanes[p.pixels_are_rows]) * p.c_in * p.unit
+    p.bias_group = padded(p.c_out, p.lanes[1]) * p.unit
     lanes = p.kernels.lanes
     if p.pixels_are_rows:
         granule = 1
@@ -341,7 +372,6 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     else:
         granule = lanes
         least = p.strip_vectors * lanes
-    p.cuts = max(1, ceil_div(p.c_in * least * p.unit, PACKED_BYTES))
     p.slice = slice_terms(p)
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
     p.block = max(1, x_bytes(p) // (depth * p.unit * least)) * least

@@ -27,6 +27,10 @@ FORKS = (
     "test_processes.py::test_fork_in_a_forked_child",
     "test_processes.py::test_a_child_has_threads_of_its_own",
 )
+PACKED = (
+    "test_layer.py::test_weights_stay_the_same_however_calls_pack_them",
+    "test_reproducible.py::test_groups_one_by_one",
+)
 REPEATS = ("test_repeats.py", "test_out.py")
 SPECIAL = ("test_special_values.py",)
 
@@ -204,12 +208,14 @@ MUTANTS = (
         "loops.pxi",
         (("t.bounded = call.bounded if ends else 0", "t.bounded = call.bounded if last else 0"),),
         CUTS,
+        isa="avx2",
     ),
     Mutant(
         "residual at a slice of the sum",
         "loops.pxi",
         (("residual.data if ends and p.has_residual", "residual.data if last and p.has_residual"),),
         CUTS,
+        isa="avx2",
     ),
     Mutant(
         "bias at each slice", "loops.pxi", (("starts = cut == 0 and i == 0", "starts = cut == 0"),), DEEP, isa="avx2"
@@ -225,14 +231,37 @@ MUTANTS = (
     Mutant(
         "weights of a slice",
         "loops.pxi",
-        (("weight += t.depth * width * p.unit", "weight += 0"),),
+        (("        k += t.depth\n", ""),),
         DEEP,
         isa="avx2",
     ),
     Mutant(
+        "weights of a later cut, channels as rows",
+        "loops.pxi",
+        (("        t.a += term * t.a_k\n", ""),),
+        DEEP,
+        isa="avx2",
+    ),
+    Mutant(
+        "weights of a later cut, pixels as rows",
+        "loops.pxi",
+        (("t.b = weight + k * width * p.unit", "t.b = weight"),),
+        DEEP,
+        isa="avx2",
+    ),
+    Mutant("from band to band", "loops.pxi", (("else p.c_in * p.unit)", "else p.c_out * p.unit)"),), PACKED),
+    Mutant("band of a group", "packing.pxi", (("(group * units * packing.lanes + here.first)", "here.first"),), PACKED),
+    Mutant("bands that end together", "packing.pxi", (("                j += 1", "                j += 2"),), PACKED),
+    Mutant(
+        "weights in their other form",
+        "layer.pxi",
+        (("call.weight = layer.packings[p.pixels_are_rows].data", "call.weight = any_form(layer).data"),),
+        PACKED,
+    ),
+    Mutant(
         "bias of a group",
         "loops.pxi",
-        (("call.bias + (block.group * vectors + at) * lanes", "call.bias + at * lanes"),),
+        (("call.bias + block.group * p.bias_group + channel", "call.bias + channel"),),
         ("test_reproducible.py::test_groups_one_by_one",),
     ),
     Mutant(

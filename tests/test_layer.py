@@ -73,6 +73,27 @@ def test_changing_the_weight_afterwards_changes_nothing(isa, layout, x, weight, 
         assert same_bits(twin(x), before)
 
 
+@pytest.mark.parametrize("groups", (1, 3))
+def test_weights_stay_the_same_however_calls_pack_them(isa, layout, rng, groups):
+    """Whether pixels or channels lie side by side decides what tiles take for rows."""
+    weight, bias = rng.standard_normal((3 * 47, 20)).astype("float32"), rng.standard_normal(3 * 47).astype("float32")
+    layer = Conv1x1(weight, bias, groups=groups, layout=layout)
+    assert same_bits(layer.weight, weight)
+    packed_for = set()
+    for height, width in ((1, 1), (1, 640), (2, 3), (40, 40)):
+        x = rng.standard_normal((20 * groups, height, width)).astype("float32")
+        expected = conv1x1(x, weight, bias, groups=groups)
+        for order in ("C", "F"):
+            here, out = np.array(x, order=order), np.empty(expected.shape, "float32", order)
+            if layout == "NHWC":
+                here, out = np.moveaxis(here, 0, -1), np.moveaxis(out, 0, -1)
+            assert same_bits(layer(here, out=out), arrange(expected, layout))
+            packed_for.add(layer._last_plan()["rows"])
+            assert same_bits(layer.weight, weight)
+            assert same_bits(pickle.loads(pickle.dumps(layer)).weight, weight)
+    assert packed_for == {"pixels", "channels"}
+
+
 @pytest.mark.parametrize(
     "options",
     (

@@ -1,0 +1,74 @@
+# Weights as tiles read them: [group][band][c_in][channels of the band], one form for each orientation.
+
+cdef enum:
+    AS_GIVEN = 2                     # in Layer.packings
+
+cdef struct Packing:
+    char *data                       # NULL: not made
+    Py_ssize_t lanes                 # channels to whose multiples bands are padded
+    Py_ssize_t bands                 # in a group, nearly equal
+    bint plain                       # not packed: a matrix, [group][channel][c_in]
+
+
+# Some output channels of a group; strides in bytes.
+cdef struct Band:
+    Py_ssize_t first, count
+    char *data
+    Py_ssize_t channel, term
+
+
+cdef inline Py_ssize_t padded(Py_ssize_t channels, Py_ssize_t lanes) noexcept nogil:
+    return ceil_div(channels, lanes) * lanes
+
+
+cdef inline Py_ssize_t bands_for_rows(const kernels *kernels, Py_ssize_t c_out) noexcept nogil:
+    """Bands that are the rows of a tile. One, where a vector of pixels leaves registers for all output channels: x is read
+    once. Else of the height for which two vectors leave registers."""
+    return 1 if c_out <= kernels.max_rows[1] else ceil_div(c_out, kernels.max_rows[2])
+
+
+cdef inline Py_ssize_t bands_for_columns(const isa *isa, Py_ssize_t lanes, Py_ssize_t c_out) noexcept nogil:
+    """Bands whose vectors are the columns of a tile: panels."""
+    return max(1, ceil_div(ceil_div(c_out, lanes), isa.panel_vectors))
+
+
+cdef inline Packing plain(char *data) noexcept nogil:
+    """Weights as a matrix."""
+    cdef Packing matrix
+    matrix.data = data
+    matrix.lanes = matrix.bands = matrix.plain = 1
+    return matrix
+
+
+cdef Band band(const Packing *packing, Py_ssize_t group, Py_ssize_t number, Py_ssize_t c_out, Py_ssize_t c_in,
+               Py_ssize_t unit) noexcept nogil:
+    cdef Py_ssize_t units = ceil_div(c_out, packing.lanes), width
+    cdef Band here
+    here.first = part(units, packing.bands, number) * packing.lanes
+    width = part(units, packing.bands, number + 1) * packing.lanes - here.first
+    here.count = min(width, c_out - here.first)
+    here.data = packing.data + (group * units * packing.lanes + here.first) * c_in * unit
+    here.channel = c_in * unit if packing.plain else unit
+    here.term = unit if packing.plain else width * unit
+    return here
+
+
+cdef void repack(copy_kernel copy, const Packing *to, const Packing *source, Py_ssize_t groups, Py_ssize_t c_out,
+                 Py_ssize_t c_in, Py_ssize_t unit) noexcept nogil:
+    """Copy all weights; the padding stays as it is."""
+    cdef Py_ssize_t group, i, j, first, count
+    cdef Band here, there
+    for group in range(groups if c_out * c_in else 0):
+        j = 0
+        for i in range(to.bands):
+            here = band(to, group, i, c_out, c_in, unit)
+            while True:
+                there = band(source, group, j, c_out, c_in, unit)
+                first = max(here.first, there.first)
+                count = min(here.first + here.count, there.first + there.count) - first
+                if count > 0:
+                    copy(here.data + (first - here.first) * here.channel, here.channel, here.term,
+                         there.data + (first - there.first) * there.channel, there.channel, there.term, count, c_in)
+                if there.first + there.count >= here.first + here.count:
+                    break
+                j += 1

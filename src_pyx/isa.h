@@ -8,8 +8,10 @@ enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one, or instea
 enum { FEW = 4 }; /* channels that mix.h takes */
 
 enum { LINE_BYTES = 64 };
-/* Have the second-level cache fetch a line, and all lines of so many bytes (gcc drops calls of functions that only prefetch). */
+/* Have the second-level cache fetch a line; the first level; and the second all lines of so many bytes (gcc drops calls of
+ * functions that only prefetch). */
 #define PREFETCH(p) __builtin_prefetch(p, 0, 2)
+#define PREFETCH_NEAR(p) __builtin_prefetch(p, 0, 3)
 static inline void prefetch_lines(const char *p, ptrdiff_t bytes) {
     for (ptrdiff_t i = 0; i < bytes + LINE_BYTES - 1; i += LINE_BYTES) PREFETCH(p + i);
     __asm__ volatile("");

@@ -108,13 +108,13 @@ cdef class Layer:
         self.bounded = (RELU if low == 0 else LOW if low > -INFINITY else 0) | (HIGH if high < INFINITY else 0)
         set_clamp(self, low, high)
 
-        cdef const kernels *kernels = selected.real[self.unit == 8]
-        cdef Py_ssize_t lanes = kernels.lanes
+        cdef const kernels *wide = selected.real[self.unit == 8]
+        cdef Py_ssize_t lanes = wide.lanes
         self.of_panels = selected
         if self.narrow != NULL and padded(self.c_out, lanes // 2) < padded(self.c_out, lanes):
             self.of_panels = self.narrow
             lanes //= 2
-        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(kernels, self.c_out)
+        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(wide, self.c_out)
         self.packings[1].lanes, self.packings[1].bands = lanes, bands_for_columns(self.of_panels, lanes, self.c_out)
         self.packings[AS_GIVEN] = plain(<char *> allocate(groups, self.c_out, self.c_in, self.unit))
         self.copy(self.packings[AS_GIVEN].data, self.c_in * self.unit, self.unit, cnp.PyArray_BYTES(weight),

@@ -49,7 +49,7 @@ INLINE void NAME(steps)(const int STEPS, const int R, const int V, const int A_R
             UNROLL for (int v = 0; v < V; v++)
                 if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH(b_ahead + v * b_ahead_vector + LINE_BYTES - 1);
         } else { /* rows of x into the first level, where strips and weights would push out what is at work */
-            __builtin_prefetch(at->a_ahead + i * a_ahead_k, 0, 3);
+            PREFETCH_NEAR(at->a_ahead + i * a_ahead_k);
             if (V > 1) PREFETCH(b_ahead);
         }
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(b + v * sizeof(vec));

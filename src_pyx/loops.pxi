@@ -237,7 +237,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
                 t.tiles = count
                 p.mix(&t)
             else:
-                vectors = p.panel_width // p.kernels.lanes
+                vectors = width // p.kernels.lanes
                 grid(p, &t, k, count, ceil_div(count, p.kernels.max_rows[vectors]), channels, vectors)
         else:
             t.a = weight

@@ -54,50 +54,45 @@ static void NAME(copy_transposed)(char *dst, ptrdiff_t d0, const char *src, ptrd
 }
 
 #ifdef HAS_PICK
-enum { NAME(MOST) = 4 }; /* elements from one that counts to the next */
+/* n elements, every `step`-th: vectors as they lie, up to the last element that counts. */
+INLINE vec NAME(load_every)(const char *from, const int step, int n, lane_index pick[FEW][LANES]) {
+    vec x[FEW];
+    UNROLL for (int v = 0; v < step; v++) x[v] = vload_n(from + v * sizeof(vec), NAME(lanes_left)(step * (n - 1) + 1, v));
+    return NAME(pick_lanes)(step, x, pick);
+}
 
-/* dst[i·d0 + j] = src[i·s0 + step·j], step elements: vectors are loaded as they lie, the last so that it ends with the
- * last element that counts, and what counts is picked from them one after the other. */
+/* dst[i·d0 + j] = src[i·s0 + step·j], step elements. */
 INLINE void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s0, const int step, ptrdiff_t n0, ptrdiff_t n1) {
-    lane_index pick[NAME(MOST)][LANES];
-    const int last = step * (LANES - 1) - LANES + 1; /* where the last vector begins */
-    for (int i = 0; i < LANES; i++) {
-        const int at = step * i, of = at >= (step - 1) * LANES ? step - 1 : at / LANES;
-        const int in = of == step - 1 ? at - last : at % LANES;
-        for (int v = 1; v < step; v++) pick[v][i] = of == v ? LANES + in : v == 1 && of == 0 ? in : i;
-    }
+    lane_index pick[FEW][LANES];
+    UNROLL for (int i = 0; i < LANES; i++) NAME(set_pick)(pick, step, i, step * i / LANES, step * i % LANES);
     for (ptrdiff_t i = 0; i < n0; i++, dst += d0, src += s0) {
-        ptrdiff_t j = 0;
-        for (; j + LANES <= n1; j += LANES) {
-            const char *from = src + j * step * sizeof(REAL);
-            vec x = vload(from);
-            UNROLL for (int v = 1; v < step; v++)
-                x = vpick(x, vload(from + (v < step - 1 ? v * LANES : last) * sizeof(REAL)), pick[v]);
-            vstore(dst + j * sizeof(REAL), x);
-        }
-        NAME(copy_elements)(dst + j * sizeof(REAL), 0, sizeof(REAL), src + j * step * sizeof(REAL), 0, step * sizeof(REAL),
-                            1, n1 - j);
+        char *to = dst;
+        const char *from = src;
+        ptrdiff_t left = n1;
+        for (; left >= LANES; left -= LANES, to += sizeof(vec), from += step * sizeof(vec))
+            vstore(to, NAME(load_every)(from, step, LANES, pick));
+        if (left) vstore_n(to, NAME(load_every)(from, step, (int)left, pick), (int)left);
     }
 }
 
-/* dst[i·n1 + j] = src[i + j·s1] for n1 from 2 to MOST: rows are riffled into each other. */
+/* dst[i·n1 + j] = src[i + j·s1] for n1 from 2 to FEW: rows are riffled into each other. */
 INLINE void NAME(copy_interleaved)(char *dst, const char *src, ptrdiff_t s1, ptrdiff_t n0, const int n1) {
-    lane_index pick[NAME(MOST)][NAME(MOST)][LANES]; /* [vector of the result][row] */
+    lane_index pick[FEW][FEW][LANES]; /* [vector of the result] */
     int of = 0, in = 0; /* lane `in` of row `of` is next: no division, for there are a hundred lanes and the block is small */
     for (int v = 0; v < n1; v++)
         for (int lane = 0; lane < LANES; lane++) {
-            for (int j = 1; j < n1; j++) pick[v][j][lane] = of == j ? LANES + in : j == 1 && of == 0 ? in : lane;
+            NAME(set_pick)(pick[v], n1, lane, of, in);
             if (++of == n1) of = 0, in++;
         }
-    ptrdiff_t i = 0;
-    for (; i + LANES <= n0; i += LANES)
-        UNROLL for (int v = 0; v < n1; v++) {
-            vec x = vload(src + i * sizeof(REAL));
-            UNROLL for (int j = 1; j < n1; j++) x = vpick(x, vload(src + i * sizeof(REAL) + j * s1), pick[v][j]);
-            vstore(dst + (i * n1 + v * LANES) * sizeof(REAL), x);
+    for (ptrdiff_t left = n0; left > 0; left -= LANES, src += sizeof(vec)) {
+        vec row[FEW];
+        UNROLL for (int j = 0; j < n1; j++) row[j] = left >= LANES ? vload(src + j * s1) : vload_n(src + j * s1, (int)left);
+        UNROLL for (int v = 0; v < n1; v++, dst += sizeof(vec)) {
+            const vec x = NAME(pick_lanes)(n1, row, pick[v]);
+            if (left >= LANES) vstore(dst, x);
+            else vstore_n(dst, x, NAME(lanes_left)(left * n1, v));
         }
-    NAME(copy_elements)(dst + i * n1 * sizeof(REAL), n1 * sizeof(REAL), sizeof(REAL), src + i * sizeof(REAL), sizeof(REAL), s1,
-                        n0 - i, n1);
+    }
 }
 #endif
 
@@ -115,13 +110,13 @@ static void NAME(copy)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *src, p
         return;
     }
 #ifdef HAS_PICK
-    if (d1 == unit && s1 % unit == 0 && s1 / unit >= 2 && s1 / unit <= NAME(MOST)) {
+    if (d1 == unit && s1 % unit == 0 && s1 / unit >= 2 && s1 / unit <= FEW) {
         if (s1 == 2 * unit) NAME(copy_every)(dst, d0, src, s0, 2, n0, n1);
         else if (s1 == 3 * unit) NAME(copy_every)(dst, d0, src, s0, 3, n0, n1);
         else NAME(copy_every)(dst, d0, src, s0, 4, n0, n1);
         return;
     }
-    if (d1 == unit && s0 == unit && d0 == n1 * unit && n1 >= 2 && n1 <= NAME(MOST)) {
+    if (d1 == unit && s0 == unit && d0 == n1 * unit && n1 >= 2 && n1 <= FEW) {
         if (n1 == 2) NAME(copy_interleaved)(dst, src, s1, n0, 2);
         else if (n1 == 3) NAME(copy_interleaved)(dst, src, s1, n0, 3);
         else NAME(copy_interleaved)(dst, src, s1, n0, 4);

@@ -5,7 +5,7 @@
 
 enum { MAX_ROWS = 16, MAX_VECTORS = 4 };
 enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one, or instead of LOW: low is 0 */
-enum { FEW = 4 }; /* channels that mix.h takes */
+enum { FEW = 4 }; /* channels that mix.h takes, vectors that pick.h takes */
 
 enum { LINE_BYTES = 64 };
 /* Have the second-level cache fetch a line; the first level; and the second all lines of so many bytes (gcc drops calls of

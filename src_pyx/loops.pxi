@@ -33,16 +33,24 @@ cdef struct Block:
 cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *near, Py_ssize_t first, Py_ssize_t count,
                      Py_ssize_t channels, bint out) noexcept nogil:
     """Copy `count` pixels from number `first` on: from the array (`far`: its first channel) to scratch, or back."""
-    cdef Py_ssize_t run = p.count[p.axes - 1], stride = operand.pixel[p.axes - 1], length
+    cdef Py_ssize_t run = p.count[p.axes - 1], stride = operand.pixel[p.axes - 1], length, rows, channel
     cdef char *there
     cdef char *here = near.data
     while count > 0:
         length = min(count, run - first % run)
         there = far + pixel_offset(p, operand, first)
-        if out:
+        rows = 1
+        if length == run and p.axes > 1 and operand.channel >= PAGE_BYTES and near.pixel == p.unit and not out:
+            # a plane after the other, which prefetchers follow
+            rows = min(count // run, p.count[p.axes - 2] - first // run % p.count[p.axes - 2])
+            for channel in range(channels):
+                operand.load(here + channel * near.channel, run * p.unit, p.unit, there + channel * operand.channel,
+                             operand.pixel[p.axes - 2], stride, rows, run)
+        elif out:
             p.copy(there, stride, operand.channel, here, near.pixel, near.channel, length, channels)
         else:
             operand.load(here, near.pixel, near.channel, there, stride, operand.channel, length, channels)
+        length *= rows
         here += length * near.pixel
         first += length
         count -= length

@@ -2,22 +2,6 @@
  * apart into one vector for each channel, mixed, and picked together again. The sums are those of tile.h. */
 #ifdef HAS_PICK
 
-/* Lane i of a result is lane `lane` of vector `of`: vpick(…vpick(vpick(v0, v1, pick[1]), v2, pick[2])…). */
-INLINE void NAME(set_pick)(lane_index pick[FEW][LANES], int n, int i, int of, int lane) {
-    for (int v = 1; v < n; v++) pick[v][i] = of == v ? LANES + lane : v == 1 && of == 0 ? lane : i;
-}
-
-INLINE vec NAME(pick_lanes)(const int n, const vec *from, lane_index pick[FEW][LANES]) {
-    vec x = from[0];
-    UNROLL for (int v = 1; v < n; v++) x = vpick(x, from[v], pick[v]);
-    return x;
-}
-
-INLINE int NAME(lanes_left)(ptrdiff_t elements, int v) {
-    const ptrdiff_t left = elements - v * LANES;
-    return left < 0 ? 0 : left < LANES ? (int)left : LANES;
-}
-
 /* t: `tiles` pixels at a, c_in side by side; weights b[k·b_k + channel]; outputs at c. */
 INLINE void NAME(mix)(const int C_IN, const int C_OUT, const struct tile_run *t) {
     const REAL *clamp = t->clamp;

@@ -15,11 +15,14 @@ cdef Py_ssize_t PACKED_BYTES = 512 << 10
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
-# Cycles of a copy: for an element that is transposed (the store misses the cache), for one that is moved alone, and for a
-# vector that is moved as it lies, where rows share a page and where each has pages of its own: 96 to 96 channels on 54×54
-# pixels, NCHW, take 1.07 times as long packed as in place.
+# Cycles of a copy: for an element that is transposed (the store misses the cache), where the second level holds x and where
+# it does not; for one that is picked from a row; for one that is moved alone; and for a line that is moved as it lies, where
+# rows share a page and where each has pages of its own: 96 to 96 channels on 54×54 pixels, NCHW, take 1.07 times as long
+# packed as in place.
 cdef double TRANSPOSE_CYCLES = 0.6
-cdef double ELEMENT_CYCLES = 1.5
+cdef double FAR_TRANSPOSE_CYCLES = 1.6
+cdef double PICKED_CYCLES = 1.5
+cdef double ELEMENT_CYCLES = 3.0
 cdef double STRAIGHT_CYCLES = 5.0
 cdef double FAR_STRAIGHT_CYCLES = 10.0
 
@@ -52,6 +55,13 @@ cdef double FAR_BYTES_PER_CYCLE = 8
 # Of the first level, what a strip and a band take of a cut of the sums: 1024 to 512 channels on 28×28 pixels, NCHW, run at
 # 79 % of the limit uncut and at 83 % in three parts, 512 to 512 at 83 % and in two parts at 80 %.
 cdef double CUT_SHARE = 1.2
+
+# Rows of x in pages of their own that a prefetcher follows at a time, and bands of weights so few that tiles wait for x:
+# 200 to 16 channels on 145×145 pixels, NCHW, x from memory, run at 31 % of the limit with all rows at once and at 38 % with
+# 33 in a cut, 96 to 24 on 56×56 at 38 and 55 %. With 4 bands, 128 to 56 on 97×97, cuts help no more: 48 and 47 %.
+cdef enum:
+    STREAMS = 32
+    FEW_BANDS = 3
 
 # Pages that the two levels of a TLB hold, 64 to 96 and 1024 to 3072 today, and what a step costs whose page they do not
 # have: 2048 to 256 channels on 33×33 pixels, NCHW, take 1.2 times as long in place as packed, if the sums are not cut.
@@ -177,9 +187,12 @@ cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channe
     if not operand.packed:
         return 0
     if operand.load == p.copy:
-        each = TRANSPOSE_CYCLES if other == p.unit else each
+        if other == p.unit:
+            each = FAR_TRANSPOSE_CYCLES if channels * p.pixels * p.unit > second_level() else TRANSPOSE_CYCLES
+        if inner <= FEW * p.unit:
+            each = PICKED_CYCLES
         if inner == p.unit:
-            each = (STRAIGHT_CYCLES if other < PAGE_BYTES else FAR_STRAIGHT_CYCLES) / p.kernels.lanes
+            each = (STRAIGHT_CYCLES if other < PAGE_BYTES else FAR_STRAIGHT_CYCLES) * p.unit / LINE_BYTES
     return each * p.pixels * channels
 
 
@@ -222,13 +235,16 @@ cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t 
 
 cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     """Parts of the sums: few enough terms for the scratch of packed x; where channels are rows, and the outputs between two
-    cuts need no copies, also for the first level to hold a strip and a band."""
+    cuts need no copies, also for the first level to hold a strip and a band, or for rows of x from afar to be followed."""
     cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, terms
     if p.pixels_are_rows:
         strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
     if p.pixels_are_rows or p.out.packed:
         return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
     terms = max(1, <Py_ssize_t> (CUT_SHARE * first_level()) // ((strip + ceil_div(p.c_out, p.bands[0])) * p.unit))
+    if (p.bands[0] <= FEW_BANDS and not p.x.packed and p.x.channel >= PAGE_BYTES
+            and p.c_in * p.pixels * p.unit > second_level()):
+        terms = min(terms, STREAMS)
     return max(1, p.c_in // terms)
 
 

@@ -1,6 +1,7 @@
 /* The kernels for one element type: tiles of every height up to the registers' limit, R·V accumulators + V + 1 in all. */
 #include "vec.h"
 #include "tile.h"
+#include "pick.h"
 #include "copy.h"
 #include "mix.h"
 

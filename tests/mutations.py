@@ -100,7 +100,7 @@ MUTANTS = (
     Mutant(
         "last vector of the picking copy",
         "copy.h",
-        (("const int last = step * (LANES - 1) - LANES + 1;", "const int last = step * LANES - LANES;"),),
+        (("NAME(lanes_left)(step * (n - 1) + 1, v)", "LANES"),),
         (*GUARDS, *VIEWS),
         isa="avx2",
     ),
@@ -112,8 +112,27 @@ MUTANTS = (
         isa="avx2",
     ),
     Mutant(
+        "last vector of interleaved rows",
+        "copy.h",
+        (("else vstore_n(dst, x, NAME(lanes_left)(left * n1, v));", "else vstore(dst, x);"),),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant(
+        "planes of a copy",
+        "loops.pxi",
+        (("there + channel * operand.channel,", "there,"),),
+        VIEWS,
+    ),
+    Mutant(
+        "rows of a plane in a copy",
+        "loops.pxi",
+        (("min(count // run, p.count[p.axes - 2] - first // run % p.count[p.axes - 2])", "count // run"),),
+        VIEWS,
+    ),
+    Mutant(
         "lanes left of few channels",
-        "mix.h",
+        "pick.h",
         (("left < LANES ? (int)left : LANES", "left < LANES ? (int)left + 1 : LANES"),),
         GUARDS,
         isa="avx512",

@@ -27,7 +27,7 @@ cdef struct Block:
     char *x_scratch
     char *out_scratch
     char *residual_scratch
-    Py_ssize_t loaded                # the cut of the sums for which x is in scratch
+    Py_ssize_t loaded                # the cut of the sums for which x has been read, or is in scratch
 
 
 cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *near, Py_ssize_t first, Py_ssize_t count,
@@ -161,6 +161,28 @@ cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t row
             line(p, &here, term, False, height + (i < taller), vectors, cut_off > 0)
 
 
+cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t number, Py_ssize_t rows, Py_ssize_t tiles,
+                 Py_ssize_t columns, Py_ssize_t widest) noexcept nogil:
+    """A grid whose sums are added in so many slices, between which they wait in the outputs."""
+    cdef Py_ssize_t i, first
+    cdef tile_run here
+    if number == 1:                  # 4 % of a small call
+        grid(p, t, term, rows, tiles, columns, widest)
+        return
+    for i in range(number):
+        first = part(t.depth, number, i)
+        here = t[0]
+        here.depth = part(t.depth, number, i + 1) - first
+        here.b += first * t.b_k
+        if p.pixels_are_rows:        # else line() finds the term in each band
+            here.a += first * t.a_k
+        if i > 0:
+            here.start, here.start_row, here.start_by_row = t.c, t.c_row, False
+        if i < number - 1:
+            here.bounded, here.residual = 0, NULL
+        grid(p, &here, term + first, rows, tiles, columns, widest)
+
+
 cdef inline Near in_place(const Plan *p, const Operand *operand, char *data) noexcept nogil:
     cdef Near near
     near.data = data
@@ -181,12 +203,13 @@ cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel
     """Where the tiles read x; packs what they can't read in place."""
     cdef char *far = block.x + channel * p.x.channel
     cdef Near near
-    if not p.x.packed:
-        return in_place(p, &p.x, far + block.x_at)
-    near = in_scratch(p, block.x_scratch, p.x_row, p.x_by_depth)
-    if block.loaded != cut:
-        copy_block(p, &p.x, far, &near, block.first, block.count, depth, False)
-        block.loaded = cut
+    if p.x.packed:
+        near = in_scratch(p, block.x_scratch, p.x_row, p.x_by_depth)
+        if block.loaded != cut:
+            copy_block(p, &p.x, far, &near, block.first, block.count, depth, False)
+    else:
+        near = in_place(p, &p.x, far + block.x_at)
+    block.loaded = cut
     return near
 
 
@@ -202,8 +225,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     cdef const char *weight = call.weight + block.group * p.weight_group + channel * p.c_in * p.unit
     cdef char *far_out = block.out + channel * p.out.channel
     cdef char *far_residual = block.residual + channel * p.residual.channel
-    cdef Py_ssize_t slices = max(1, ceil_div(depth, p.slice)), i, vectors, bands
-    cdef bint starts, ends
+    cdef Py_ssize_t parts = max(1, ceil_div(depth, p.slice)), vectors, bands, rows
+    cdef bint afresh = block.loaded != cut
     cdef Near x, out, residual
     cdef tile_run t
 
@@ -221,41 +244,42 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
         else:
             residual = in_place(p, &p.residual, far_residual + block.residual_at + begin * p.residual.pixel[p.axes - 1])
 
-    cdef const char *terms = x.data + begin * x.pixel
-    t.clamp = call.clamp
+    t.depth = depth
     t.c = out.data
     t.c_row = out.pixel if p.pixels_are_rows else out.channel
-    for i in range(slices):
-        t.depth = part(depth, slices, i + 1) - part(depth, slices, i)
-        ends = last and i == slices - 1
-        t.bounded = call.bounded if ends else 0
-        t.residual = residual.data if ends and p.has_residual else NULL
-        t.residual_row = (residual.pixel if p.pixels_are_rows else residual.channel) if t.residual else 0
-        starts = cut == 0 and i == 0
-        t.start = bias if starts else out.data
-        t.start_row = 0 if starts else t.c_row
-        t.start_by_row = starts and not p.pixels_are_rows
-        if p.pixels_are_rows:
-            t.a = terms
-            t.a_row = x.pixel
-            t.a_k = x.channel
-            t.b = weight + k * width * p.unit
-            t.b_k = width * p.unit
-            if p.mix != NULL:
-                t.tiles = count
-                p.mix(&t)
-            else:
-                vectors = width // p.kernels.lanes
-                grid(p, &t, k, count, ceil_div(count, p.kernels.max_rows[vectors]), channels, vectors)
+    t.start = bias if cut == 0 else out.data
+    t.start_row = 0 if cut == 0 else t.c_row
+    t.start_by_row = cut == 0 and not p.pixels_are_rows
+    t.clamp = call.clamp
+    t.bounded = call.bounded if last else 0
+    t.residual = residual.data if last and p.has_residual else NULL
+    t.residual_row = (residual.pixel if p.pixels_are_rows else residual.channel) if t.residual else 0
+    if p.pixels_are_rows:
+        t.a = x.data + begin * x.pixel
+        t.a_row = x.pixel
+        t.a_k = x.channel
+        t.b = weight + k * width * p.unit
+        t.b_k = width * p.unit
+        vectors = width // p.kernels.lanes
+        if p.mix != NULL:
+            t.tiles = count
+            p.mix(&t)
         else:
-            t.a = weight
-            t.a_row = p.unit
-            t.b = terms
-            t.b_k = x.channel
-            bands = part(p.bands[0], p.panels, number + 1) - part(p.bands[0], p.panels, number)
-            grid(p, &t, k, channels, bands, count, p.strip_vectors)
-        k += t.depth
-        terms += t.depth * x.channel
+            slices(p, &t, k, parts, count, ceil_div(count, p.kernels.max_rows[vectors]), channels, vectors)
+    else:
+        t.a = weight
+        t.a_row = p.unit
+        t.b = x.data + begin * x.pixel
+        t.b_k = x.channel
+        bands = part(p.bands[0], p.panels, number + 1) - part(p.bands[0], p.panels, number)
+        if p.first_slices > parts and afresh:
+            rows = ceil_div(channels, bands)
+            slices(p, &t, k, p.first_slices, rows, 1, count, p.strip_vectors)
+            t = moved(p, &t, rows, 0)
+            channels -= rows
+            bands -= 1
+        if bands:
+            slices(p, &t, k, parts, channels, bands, count, p.strip_vectors)
     if last and p.out.packed:
         copy_block(p, &p.out, far_out, &out, block.first + begin, count, channels, True)
 

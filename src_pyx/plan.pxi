@@ -111,6 +111,7 @@ cdef struct Plan:
     Py_ssize_t shares                 # parts of the panels that are tasks of their own
     Py_ssize_t cuts                   # parts of the sums
     Py_ssize_t slice                  # terms of a sum that are added in one go
+    Py_ssize_t first_slices           # slices for the first band that reads a block of x
     Py_ssize_t x_row                  # bytes from row to row of packed x
     Py_ssize_t out_row                # and of a packed panel of outputs
     Py_ssize_t x_bytes, out_bytes     # scratch for each
@@ -223,6 +224,11 @@ cdef inline bint weights_are_far(const Plan *p) noexcept nogil:
     return p.c_in * p.c_out * p.unit > second_level() // 2
 
 
+cdef inline bint rows_are_far(const Plan *p) noexcept nogil:
+    """x in place, a row for each channel in pages of its own, which no near cache holds."""
+    return not p.x.packed and p.x.channel >= PAGE_BYTES and p.c_in * p.pixels * p.unit > second_level()
+
+
 cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
     return LARGE_X_BYTES if p.pixels_are_rows and weights_are_far(p) else X_BYTES
 
@@ -242,8 +248,7 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     if p.pixels_are_rows or p.out.packed:
         return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
     terms = max(1, <Py_ssize_t> (CUT_SHARE * first_level()) // ((strip + ceil_div(p.c_out, p.bands[0])) * p.unit))
-    if (p.bands[0] <= FEW_BANDS and not p.x.packed and p.x.channel >= PAGE_BYTES
-            and p.c_in * p.pixels * p.unit > second_level()):
+    if p.bands[0] <= FEW_BANDS and rows_are_far(p):
         terms = min(terms, STREAMS)
     return max(1, p.c_in // terms)
 
@@ -392,6 +397,9 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         least = p.strip_vectors * lanes
     p.slice = slice_terms(p)
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
+    p.first_slices = 1
+    if not p.pixels_are_rows and not p.out.packed and rows_are_far(p):
+        p.first_slices = max(1, depth // STREAMS)
     p.block = max(1, x_bytes(p) // (depth * p.unit * least)) * least
     if p.pixels_are_rows and p.panels > 1 and p.c_in * p.c_out * p.unit <= first_level():
         # panels write parts of a pixel's outputs: 16 to 96 channels on 112×112 pixels, NHWC, take 372 us in one block and

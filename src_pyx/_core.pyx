@@ -23,6 +23,7 @@ cdef extern from "isa.h" nogil:
     void prefetch_lines(const char *p, Py_ssize_t bytes_)
     ctypedef struct tile_run "struct tile_run":
         Py_ssize_t tiles, depth, columns
+        Py_ssize_t lines, b_line, line
         const char *a
         Py_ssize_t a_row, a_k, a_tile
         const char *b

@@ -17,9 +17,11 @@ static inline void prefetch_lines(const char *p, ptrdiff_t bytes) {
     __asm__ volatile("");
 }
 
-/* Tiles in a line, each R rows × V vectors of outputs (tile.h). Every stride is in bytes. */
+/* Tiles in a line, each R rows × V vectors of outputs (tile.h), or in lines side by side. Every stride is in bytes. */
 struct tile_run {
-    ptrdiff_t tiles;   /* how many; from one to the next the operands move by their *_tile */
+    ptrdiff_t tiles; /* in a line; from one to the next the operands move by their *_tile */
+    ptrdiff_t lines; /* the first tiles of all come first, then the second ones */
+    ptrdiff_t b_line, line; /* from line to line: b; start, c and residual */
     ptrdiff_t depth;   /* terms of each sum */
     ptrdiff_t columns; /* columns of a tile that are stored: (V-1)·lanes < columns <= V·lanes */
     const char *a;     /* row operand, broadcast; either a_row or a_k is the size of an element (which: a_rows_unit) */

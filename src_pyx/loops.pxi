@@ -245,6 +245,9 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
             residual = in_place(p, &p.residual, far_residual + block.residual_at + begin * p.residual.pixel[p.axes - 1])
 
     t.depth = depth
+    t.lines = p.lines
+    t.line = width * p.unit
+    t.b_line = t.line * p.c_in
     t.c = out.data
     t.c_row = out.pixel if p.pixels_are_rows else out.channel
     t.start = bias if cut == 0 else out.data
@@ -291,7 +294,8 @@ cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogi
     cdef Py_ssize_t share = number // blocks, i = number % p.blocks, segment = number % blocks // p.blocks
     cdef Py_ssize_t granule = 1 if p.pixels_are_rows else p.kernels.lanes, grains = ceil_div(p.segment, granule)
     cdef Py_ssize_t begin = part(grains, p.blocks, i) * granule
-    cdef Py_ssize_t low = part(p.panels, p.shares, share), panels = part(p.panels, p.shares, share + 1) - low, step
+    cdef Py_ssize_t turns = p.panels // p.lines, step
+    cdef Py_ssize_t low = part(turns, p.shares, share), panels = part(turns, p.shares, share + 1) - low
     cdef Block block
     block.group = segment // segments
     block.first = segment % segments * p.segment + begin

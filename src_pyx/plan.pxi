@@ -109,6 +109,7 @@ cdef struct Plan:
     Py_ssize_t bias_group
     Py_ssize_t panels, panel_width    # panels of output channels, whole bands: in all, and channels in the widest
     Py_ssize_t strip_vectors          # the widest strip of pixels
+    Py_ssize_t lines                  # panels whose tiles are computed side by side
     Py_ssize_t shares                 # parts of the panels that are tasks of their own
     Py_ssize_t cuts                   # parts of the sums
     Py_ssize_t slice                  # terms of a sum that are added in one go
@@ -402,10 +403,17 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     if not p.pixels_are_rows and not p.out.packed and rows_are_far(p):
         p.first_slices = max(1, depth // STREAMS)
     p.block = max(1, x_bytes(p) // (depth * p.unit * least)) * least
+    p.lines = 1
     if p.pixels_are_rows and p.panels > 1 and p.c_in * p.c_out * p.unit <= first_level():
-        # panels write parts of a pixel's outputs: 16 to 96 channels on 112×112 pixels, NHWC, take 372 us in one block and
-        # 333 us in blocks whose outputs stay in the second level
-        p.block = min(p.block, max(1, X_BYTES // ((p.c_in + p.c_out) * p.unit * least)) * least)
+        # Panels write parts of a pixel's outputs. 16 to 96 channels on 112×112 pixels, NHWC, take 1.12 times as long in one
+        # block as in blocks whose outputs stay in the second level; and those 1.14 to 1.2 times as long as a tile of each
+        # panel for some pixels, then for the next (32 to 192 channels: 1.4 times). With more weights that does not pay.
+        if (p.c_out == p.panels * p.panel_width and not p.out.packed and not (p.has_residual and p.residual.packed)
+                and (p.c_in + p.c_out) * p.pixels * p.unit > second_level()
+                and 2 * p.c_in * p.c_out * p.unit <= first_level()):
+            p.lines = p.panels
+        else:
+            p.block = min(p.block, max(1, X_BYTES // ((p.c_in + p.c_out) * p.unit * least)) * least)
     cdef Py_ssize_t panel_channels = min(p.panel_width, p.c_out), panel_bytes = p.panel_width * p.unit
 
     total = ceil_div(p.segment, granule)
@@ -417,7 +425,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     elif tasks * p.blocks < 8 * threads and threads > 1:
         # as many blocks as make the threads' parts equal, as long as each has a full tile
         p.blocks = min(ceil_div(ceil_div(tasks * p.blocks, threads) * threads, tasks), max(1, p.segment // least))
-        p.shares = min(p.panels, max(1, ceil_div(threads, tasks * p.blocks)))
+        p.shares = min(p.panels // p.lines, max(1, ceil_div(threads, tasks * p.blocks)))
     p.block = ceil_div(total, p.blocks) * granule
     p.tasks = tasks * p.blocks * p.shares
 

@@ -260,6 +260,16 @@ MUTANTS = (
         DEEP,
         isa="avx2",
     ),
+    Mutant(
+        "weights of lines side by side",
+        "loops.pxi",
+        (("t.b_line = t.line * p.c_in", "t.b_line = 0"),),
+        LARGE,
+        isa="avx2",
+    ),
+    Mutant("outputs of lines side by side", "real.h", (("c + at, residual", "c, residual"),), LARGE, isa="avx2"),
+    Mutant("residual of lines side by side", "real.h", (("residual + at", "residual"),), LARGE, isa="avx2"),
+    Mutant("start of lines side by side", "real.h", (("start + at", "start"),), LARGE, isa="avx2"),
     Mutant("weights of a slice of bands", "loops.pxi", (("&here, term + first,", "&here, term,"),), LARGE, isa="avx2"),
     Mutant(
         "bands after the first",

@@ -76,6 +76,7 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     const ptrdiff_t tiles = 1 + any(3), depth = any(6);
     const int down = any(2), by_row = any(2), has_residual = any(2);
     struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row};
+    t.lines = 1 + any(2); /* at no distance, so that another line is the first once more */
     struct strided a, b, start, c, residual = {0};
     set_bounds(&t);
 

@@ -162,7 +162,8 @@ def test_interrupt_ends_a_long_call(isa, threads, form):
         textwrap.dedent(SETUP)
         + textwrap.dedent(LONG)
         + textwrap.dedent(f"""
-        handler = signal.getsignal(signal.SIGINT)
+        handler = signal.default_int_handler
+        signal.signal(signal.SIGINT, handler)  # a shell starts what runs in the background with the signal ignored
         print("ready", flush=True)
         try:
             {form.format(threads)}

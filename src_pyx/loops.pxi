@@ -76,7 +76,7 @@ cdef inline void look_ahead(const Plan *p, tile_run *t, bint down, Py_ssize_t ro
                             Py_ssize_t tiles) noexcept nogil:
     """What the tiles of a line prefetch: x of the next strip or rows, and the weights that follow theirs."""
     cdef Py_ssize_t vector = p.kernels.lanes * p.unit, width = vectors * vector
-    cdef bint far = p.c_in * p.c_out * p.unit > first_level()  # are the weights
+    cdef bint far = weight_bytes(p) > first_level()
     t.b_ahead_vector = vector
     if p.pixels_are_rows:
         t.a_ahead_tile, t.a_ahead_tiles = t.a_tile, tiles
@@ -215,7 +215,7 @@ cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel
 
 cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cut, Py_ssize_t begin,
                 Py_ssize_t count) noexcept nogil:
-    """A panel of output channels of some pixels of a block, a cut of their sums."""
+    """A panel of output channels, or all side by side, of some pixels of a block, a cut of their sums."""
     cdef const Plan *p = call.plan
     cdef Py_ssize_t channel = panel_begin(p, number), width = panel_begin(p, number + 1) - channel
     cdef Py_ssize_t channels = min(width, p.c_out - channel)

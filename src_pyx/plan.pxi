@@ -34,10 +34,10 @@ cdef double CONFLICT = 1.15
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
 # 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way.
 cdef double APART = 1.07
-cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 32 %, and 55 % with channels as rows
+cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 34 %, and 56 % with channels as rows
 # Planes a multiple of so many KiB apart that the second level holds few rows of a strip: 256 to 256 channels on 64×64
-# pixels, NCHW, take 1.1 to 1.4 times as long in place as packed, as pages fall; 200 to 16 on 256×256 run at 20 % of the FMA
-# rate in place and at 25 % when packed.
+# pixels, NCHW, take 1.05 to 1.4 times as long in place as packed, as pages fall; 200 to 84 on 256×256 run at 31 % of the
+# FMA rate in place and at 52 % when packed.
 cdef enum:
     FAR_WAYS = 16
 cdef double COLLISION = 1.35
@@ -222,8 +222,12 @@ cdef double page_cycles(const Plan *p, Py_ssize_t depth) noexcept nogil:
     return PAGE_CYCLES if depth <= FAR_TLB_PAGES else FAR_PAGE_CYCLES
 
 
+cdef inline Py_ssize_t weight_bytes(const Plan *p) noexcept nogil:
+    return p.c_in * p.c_out * p.unit
+
+
 cdef inline bint weights_are_far(const Plan *p) noexcept nogil:
-    return p.c_in * p.c_out * p.unit > second_level() // 2
+    return weight_bytes(p) > second_level() // 2
 
 
 cdef inline bint rows_are_far(const Plan *p) noexcept nogil:
@@ -323,7 +327,7 @@ cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
     cdef Py_ssize_t vectors = p.panel_width // p.kernels.lanes if p.pixels_are_rows else p.strip_vectors
     cdef Py_ssize_t channels = vectors * p.kernels.lanes + (0 if p.pixels_are_rows else ceil_div(p.c_out, p.bands[0]))
     cdef double bytes_ = channels * p.unit
-    cdef bint far = p.pixels_are_rows and p.c_in * p.c_out * p.unit > second_level()
+    cdef bint far = p.pixels_are_rows and weight_bytes(p) > second_level()
     if not far and bytes_ <= NEAR_BYTES_PER_CYCLE * vectors * p.kernels.max_rows[vectors] * p.isa.fma_cycles:
         return max(p.c_in, 1)
     return max(1, first_level() * 2 // 3 // (channels * p.unit))
@@ -404,13 +408,12 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.first_slices = max(1, depth // STREAMS)
     p.block = max(1, x_bytes(p) // (depth * p.unit * least)) * least
     p.lines = 1
-    if p.pixels_are_rows and p.panels > 1 and p.c_in * p.c_out * p.unit <= first_level():
+    if p.pixels_are_rows and p.panels > 1 and weight_bytes(p) <= first_level():
         # Panels write parts of a pixel's outputs. 16 to 96 channels on 112×112 pixels, NHWC, take 1.12 times as long in one
         # block as in blocks whose outputs stay in the second level; and those 1.14 to 1.2 times as long as a tile of each
         # panel for some pixels, then for the next (32 to 192 channels: 1.4 times). With more weights that does not pay.
         if (p.c_out == p.panels * p.panel_width and not p.out.packed and not (p.has_residual and p.residual.packed)
-                and (p.c_in + p.c_out) * p.pixels * p.unit > second_level()
-                and 2 * p.c_in * p.c_out * p.unit <= first_level()):
+                and (p.c_in + p.c_out) * p.pixels * p.unit > second_level() and 2 * weight_bytes(p) <= first_level()):
             p.lines = p.panels
         else:
             p.block = min(p.block, max(1, X_BYTES // ((p.c_in + p.c_out) * p.unit * least)) * least)

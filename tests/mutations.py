@@ -278,7 +278,6 @@ MUTANTS = (
         LARGE,
         isa="avx2",
     ),
-    Mutant("rows of x from afar", "loops.pxi", (("        if i > 0:\n", "        if False:\n"),), LARGE, isa="avx2"),
     Mutant(
         "weights of a later cut, channels as rows",
         "loops.pxi",

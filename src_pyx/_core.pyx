@@ -58,7 +58,7 @@ cdef extern from "isa.h" nogil:
     Py_ssize_t second_level()
     const char *KNOWN_ISAS
     const isa *const *available_isas_c "available_isas"()
-    const isa *narrower(const isa *wide)
+    const isa *narrower(const isa *wide, bint suffice)
     copy_kernel converter(char kind, int size, int swapped, int to_double)
     double peak_flops_c "peak_flops"(const isa *, double seconds)
     double copy_bandwidth_c "copy_bandwidth"(const isa *, size_t bytes, double seconds)

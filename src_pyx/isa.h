@@ -75,8 +75,9 @@ struct isa {
 /* The sets that this processor and its operating system run, best first; NULL ends them. */
 const struct isa *const *available_isas(void);
 
-/* The same instructions on vectors of half the lanes, where this processor has those at half the cost; else NULL. */
-const struct isa *narrower(const struct isa *);
+/* The same instructions on vectors of half the lanes, where those suffice for all outputs of a pixel, or this processor has them
+ * at half the cost; else NULL. */
+const struct isa *narrower(const struct isa *, int suffice);
 
 /* Bytes of the caches that a core has to itself: this machine's, or where it does not tell, those of a small one. */
 ptrdiff_t first_level(void);

@@ -99,7 +99,6 @@ cdef class Layer:
         self.isa = selected
         self.typenum = cnp.PyArray_TYPE(weight)
         self.unit = cnp.PyArray_ITEMSIZE(weight)
-        self.narrow = narrower(selected)
         self.copy = selected.real[self.unit == 8].copy
         self.groups = groups
         self.c_out = cnp.PyArray_DIM(weight, 0) // groups
@@ -110,6 +109,7 @@ cdef class Layer:
 
         cdef const kernels *wide = selected.real[self.unit == 8]
         cdef Py_ssize_t lanes = wide.lanes
+        self.narrow = narrower(selected, self.c_out <= lanes // 2)
         self.of_panels = selected
         if self.narrow != NULL and padded(self.c_out, lanes // 2) < padded(self.c_out, lanes):
             self.of_panels = self.narrow

@@ -31,29 +31,48 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
         }
 }
 
-/* Where a tile is in its operands. x86 has too few registers for a pointer to each row: three, and the strides ·1 to ·4. */
+/* Keeps a pointer or an offset in its register: gcc else makes one of every address in a loop, and keeps most on the stack. */
+#define STAY(p) __asm__ volatile("" : "+r"(p))
+
+/* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. What is soon to be read comes
+ * nearer meanwhile (isa.h); of b, where it may be pixels, the line of each vector's last byte: that of the first
+ * came with the tile before. */
+INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const char **a, ptrdiff_t a_k, ptrdiff_t a_ahead,
+                                     const char **b, ptrdiff_t b_k, const ptrdiff_t b_ahead[MAX_VECTORS],
+                                     int last, vec acc[MAX_ROWS][MAX_VECTORS]) {
+    UNROLL for (int i = 0; i < STEPS; i++) {
+        vec bk[MAX_VECTORS];
+        PREFETCH(*a + a_ahead);
+        UNROLL for (int v = 0; v < V; v++)
+            if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH(*b + b_ahead[v]);
+        UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
+        bk[V - 1] = vload_last(*b + (V - 1) * sizeof(vec), last);
+        UNROLL for (int r = 0; r < R; r++) {
+            const vec ar = vset1(*a + r * sizeof(REAL));
+            UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
+        }
+        *a += a_k, *b += b_k;
+        STAY(*a);
+        STAY(*b);
+    }
+}
+
+/* Where a tile is in operands whose rows of a are apart. x86 has too few registers for a pointer to each row: three, and the
+ * strides ·1 to ·4. */
 struct NAME(place) {
     const char *a, *a5, *a10, *b, *a_ahead, *b_ahead;
 };
 
-/* The next STEPS terms of each sum: acc[r][v] += a[r]·b[v]. What is soon to be read comes nearer meanwhile (isa.h): of b, where
- * it may be pixels, the line of each vector's last byte; that of the first came with the tile before. */
-INLINE void NAME(steps)(const int STEPS, const int R, const int V, const int A_ROWS_UNIT, ptrdiff_t a_row, ptrdiff_t a_k,
-                        ptrdiff_t b_k, ptrdiff_t b_ahead_vector, int last, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
-    const ptrdiff_t a_row3 = 3 * a_row, a_ahead_k = A_ROWS_UNIT ? a_k : LINE_BYTES;
+/* The same there, where b is weights. */
+INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff_t a_row, ptrdiff_t b_k, struct NAME(place) *at,
+                              vec acc[MAX_ROWS][MAX_VECTORS]) {
+    const ptrdiff_t a_row3 = 3 * a_row, a_k = sizeof(REAL);
     UNROLL for (int i = 0; i < STEPS; i++) {
-        const char *b = at->b + i * b_k, *b_ahead = at->b_ahead + i * b_k;
         vec bk[MAX_VECTORS];
-        if (A_ROWS_UNIT) {
-            PREFETCH(at->a_ahead + i * a_ahead_k);
-            UNROLL for (int v = 0; v < V; v++)
-                if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH(b_ahead + v * b_ahead_vector + LINE_BYTES - 1);
-        } else { /* rows of x into the first level, where strips and weights would push out what is at work */
-            PREFETCH_NEAR(at->a_ahead + i * a_ahead_k);
-            if (V > 1) PREFETCH(b_ahead);
-        }
-        UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(b + v * sizeof(vec));
-        bk[V - 1] = vload_last(b + (V - 1) * sizeof(vec), last);
+        /* rows of x into the first level, where strips and weights would push out what is at work */
+        PREFETCH_NEAR(at->a_ahead + i * LINE_BYTES);
+        if (V > 1) PREFETCH(at->b_ahead + i * b_k);
+        UNROLL for (int v = 0; v < V; v++) bk[v] = vload(at->b + i * b_k + v * sizeof(vec));
         UNROLL for (int r = 0; r < R; r++) {
             const char *from = (r < 5 ? at->a : r < 10 ? at->a5 : r < 15 ? at->a10 : at->a10 + 5 * a_row) + i * a_k;
             const vec ar = vset1(from + (r % 5 == 3 ? a_row3 : r % 5 * a_row));
@@ -61,7 +80,7 @@ INLINE void NAME(steps)(const int STEPS, const int R, const int V, const int A_R
         }
     }
     at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;
-    at->a_ahead += STEPS * a_ahead_k, at->b_ahead += STEPS * b_k;
+    at->a_ahead += STEPS * LINE_BYTES, at->b_ahead += STEPS * b_k;
 }
 
 /* THE register tile: R rows × V vectors of outputs, each the chain of fused multiply-adds over k = 0 … depth-1 in order,
@@ -72,11 +91,11 @@ INLINE void NAME(steps)(const int STEPS, const int R, const int V, const int A_R
  * weights, of a panel as wide as the tile, in whole vectors. */
 INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t, const char *a, const char *b,
                        const char *start, char *c, const char *residual, const char *a_ahead, const char *b_ahead) {
-    const ptrdiff_t unit = sizeof(REAL), a_row = A_ROWS_UNIT ? unit : t->a_row, a_k = A_ROWS_UNIT ? t->a_k : unit;
-    const ptrdiff_t b_k = A_ROWS_UNIT ? t->b_k : V * (ptrdiff_t)sizeof(vec);
+    const ptrdiff_t unit = sizeof(REAL);
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
+    /* With AVX-512 6 to 9 % faster two by two; 16 registers do not suffice for that. */
+    const int STEPS = VREGS == 32 ? 2 : 1;
     vec acc[MAX_ROWS][MAX_VECTORS];
-    struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a_ahead, b_ahead};
     ptrdiff_t k = t->depth;
 
     if (t->start_by_row)
@@ -86,11 +105,25 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             const char *p = start + r * t->start_row + v * sizeof(vec);
             acc[r][v] = v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
         }
-    /* With AVX-512 6 to 9 % faster two by two; 16 registers do not suffice for that. */
-    const int STEPS = VREGS == 32 ? 2 : 1;
-    if (!A_ROWS_UNIT || last == LANES)
-        for (; k >= STEPS; k -= STEPS) NAME(steps)(STEPS, R, V, A_ROWS_UNIT, a_row, a_k, b_k, t->b_ahead_vector, LANES, &at, acc);
-    for (; k > 0; k--)
-        NAME(steps)(1, R, V, A_ROWS_UNIT, a_row, a_k, b_k, t->b_ahead_vector, A_ROWS_UNIT ? last : LANES, &at, acc);
+    if (A_ROWS_UNIT) {
+        ptrdiff_t a_further = a_ahead - a, b_further[MAX_VECTORS];
+        STAY(a_further);
+        UNROLL for (int v = 0; v < V; v++) {
+            b_further[v] = b_ahead - b + v * t->b_ahead_vector + LINE_BYTES - 1;
+            STAY(b_further[v]);
+        }
+        if (last == LANES) {
+            for (ptrdiff_t n = k / STEPS; n > 0; n--)
+                NAME(steps_side_by_side)(STEPS, R, V, &a, t->a_k, a_further, &b, t->b_k, b_further, LANES, acc);
+            k %= STEPS;
+        }
+        for (; k > 0; k--)
+            NAME(steps_side_by_side)(1, R, V, &a, t->a_k, a_further, &b, t->b_k, b_further, last, acc);
+    } else {
+        const ptrdiff_t a_row = t->a_row, b_k = V * (ptrdiff_t)sizeof(vec);
+        struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a_ahead, b_ahead};
+        for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, a_row, b_k, &at, acc);
+        for (; k > 0; k--) NAME(steps_apart)(1, R, V, a_row, b_k, &at, acc);
+    }
     NAME(finish)(R, V, t, acc, c, residual, last);
 }

@@ -76,6 +76,17 @@ cdef extern from "team.h" nogil:
 
 cdef extern from *:
     """
+    #ifdef __linux__
+    #include <sys/mman.h>
+    #define advise_huge_pages(data, bytes) madvise(data, bytes, MADV_HUGEPAGE)
+    #else
+    #define advise_huge_pages(data, bytes)
+    #endif
+    """
+    void advise_huge_pages(void *data, size_t bytes) nogil
+
+cdef extern from *:
+    """
     #ifdef __clang__
     #define COMPILER __VERSION__
     #else

@@ -2,6 +2,7 @@
 
 cdef enum:
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
+    PAGE_BYTES = 4096
     PANEL_CHANNELS = 64  # of bands that are rows of tiles; 14 to 256 are as fast
 
 # Bytes of x that a block keeps near: a quarter of the second-level cache, and more where each block reads weights that it
@@ -15,42 +16,8 @@ cdef Py_ssize_t PACKED_BYTES = 512 << 10
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
-# Cycles of a copy: for an element that is transposed (the store misses the cache), where the second level holds x and where
-# it does not; for one that is picked from a row; for one that is moved alone; and for a line that is moved as it lies, where
-# rows share a page and where each has pages of its own: 96 to 96 channels on 54×54 pixels, NCHW, take 1.07 times as long
-# packed as in place.
-cdef double TRANSPOSE_CYCLES = 0.6
-cdef double FAR_TRANSPOSE_CYCLES = 1.6
-cdef double PICKED_CYCLES = 1.5
-cdef double ELEMENT_CYCLES = 3.0
-cdef double STRAIGHT_CYCLES = 5.0
-cdef double FAR_STRAIGHT_CYCLES = 10.0
-
-# A first-level cache has ways of 4 KiB. Lines that lie a multiple of that apart evict each other; measured on 14×14 pixels,
-# 1024 to 256 channels, NHWC, 8 ways: 16 % slower in place than packed.
-cdef enum:
-    WAY_BYTES = 4096
-cdef double CONFLICT = 1.15
-# Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
-# 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way.
-cdef double APART = 1.07
-cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 34 %, and 56 % with channels as rows
-# Planes a multiple of so many KiB apart that the second level holds few rows of a strip: 256 to 256 channels on 64×64
-# pixels, NCHW, take 1.05 to 1.4 times as long in place as packed, as pages fall; 200 to 84 on 256×256 run at 31 % of the
-# FMA rate in place and at 52 % when packed.
-cdef enum:
-    FAR_WAYS = 16
-cdef double COLLISION = 1.35
-cdef double MANY_COLLISIONS = 3
-# Vectors of x, and of outputs, that lie across two lines: with channels as rows, 256 to 1024 channels on 14×14 pixels take
-# 1.04 times as long in place as packed, 256 to 256 on 27×27 0.98 times.
-cdef double UNALIGNED = 1.04
-# Strips that the one costs more whose last vector is loaded by a mask, which takes a port from the multiply-adds.
-cdef double MASKED = 0.15
-
-# Bytes in a cycle that the second level gives a tile without slowing it down, and that the third gives.
+# Bytes in a cycle that the second level gives a tile without slowing it down.
 cdef double NEAR_BYTES_PER_CYCLE = 12
-cdef double FAR_BYTES_PER_CYCLE = 8
 
 # Of the first level, what a strip and a band take of a cut of the sums: 1024 to 512 channels on 28×28 pixels, NCHW, run at
 # 79 % of the limit uncut and at 83 % in three parts, 512 to 512 at 83 % and in two parts at 80 %.
@@ -63,15 +30,6 @@ cdef double CUT_SHARE = 1.2
 cdef enum:
     STREAMS = 32
     FEW_BANDS = 3
-
-# Pages that the two levels of a TLB hold, 64 to 96 and 1024 to 3072 today, and what a step costs whose page they do not
-# have: 2048 to 256 channels on 33×33 pixels, NCHW, take 1.2 times as long in place as packed, if the sums are not cut.
-cdef enum:
-    PAGE_BYTES = 4096
-    TLB_PAGES = 64
-    FAR_TLB_PAGES = 1024
-cdef double PAGE_CYCLES = 1
-cdef double FAR_PAGE_CYCLES = 4
 
 # One array as the loops see it. Strides are in bytes.
 cdef struct Operand:
@@ -182,46 +140,6 @@ cdef Py_ssize_t uniform_stretch(const Plan *p, const Operand *operand) noexcept 
     return stretch
 
 
-cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channels, bint by_channel) noexcept nogil:
-    """Cycles to pack an operand to scratch that is contiguous along the channels, or else along the pixels."""
-    cdef Py_ssize_t inner = operand.channel if by_channel else operand.pixel[p.axes - 1]
-    cdef Py_ssize_t other = operand.pixel[p.axes - 1] if by_channel else operand.channel
-    cdef double each = ELEMENT_CYCLES
-    if not operand.packed:
-        return 0
-    if operand.load == p.copy:
-        if other == p.unit:
-            each = FAR_TRANSPOSE_CYCLES if channels * p.pixels * p.unit > second_level() else TRANSPOSE_CYCLES
-        if 0 < inner <= FEW * p.unit:
-            each = PICKED_CYCLES
-        if inner == p.unit:
-            each = (STRAIGHT_CYCLES if other < PAGE_BYTES else FAR_STRAIGHT_CYCLES) * p.unit / LINE_BYTES
-    return each * p.pixels * channels
-
-
-cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
-    """Whether so many lines, `stride` bytes apart, need more than half of the ways of the sets that they fall into."""
-    cdef Py_ssize_t sets = 1
-    while sets < lines and stride * sets % WAY_BYTES:
-        sets *= 2
-    return lines * 2 > sets * (first_level() // WAY_BYTES)
-
-
-cdef double collisions(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
-    """What it costs if rows lie so many bytes apart that the second level does not hold them, or not what is prefetched."""
-    cdef Py_ssize_t way = second_level() // FAR_WAYS, sets = 1
-    while sets < rows and stride * sets % way:
-        sets *= 2
-    return MANY_COLLISIONS if rows > 4 * FAR_WAYS * sets else COLLISION if rows > FAR_WAYS * sets else 1
-
-
-cdef double page_cycles(const Plan *p, Py_ssize_t depth) noexcept nogil:
-    """What a step costs more when each is in another page of x, and a level of the TLB does not have them all."""
-    if p.x_by_depth or p.x.packed or p.x.channel < PAGE_BYTES or depth <= TLB_PAGES:
-        return 0
-    return PAGE_CYCLES if depth <= FAR_TLB_PAGES else FAR_PAGE_CYCLES
-
-
 cdef inline Py_ssize_t weight_bytes(const Plan *p) noexcept nogil:
     return p.c_in * p.c_out * p.unit
 
@@ -239,12 +157,6 @@ cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
     return LARGE_X_BYTES if p.pixels_are_rows and weights_are_far(p) else X_BYTES
 
 
-cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth, double more) noexcept nogil:
-    """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before, and `more`."""
-    cdef double fmas = rows * vectors * isa.fma_cycles
-    return depth * (max(fmas, (rows + vectors) / 2, 4.0) + more) + 4 * fmas + 40
-
-
 cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     """Parts of the sums: few enough terms for the scratch of packed x; where channels are rows, and the outputs between two
     cuts need no copies, also for the first level to hold a strip and a band, or for rows of x from afar to be followed."""
@@ -259,11 +171,10 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     return max(1, p.c_in // terms)
 
 
-cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
-    """Set the tiles, the orientation and what is packed, and estimate what a group then costs."""
-    cdef Py_ssize_t unit = p.unit, lanes, bands, columns, wide, tall
+cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
+    """Set the tiles, the orientation and what is packed."""
+    cdef Py_ssize_t unit = p.unit, lanes, bands
     cdef int inner = p.axes - 1
-    cdef double each
     p.isa = isa
     p.kernels = isa.real[unit == 8]
     p.x.packed = pack_x or p.x.load != p.copy or not (
@@ -284,40 +195,6 @@ cdef double cycles(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) n
         p.segment = min(p.segment, uniform_stretch(p, &p.residual))
 
     p.cuts = cuts_of(p)
-
-    # columns in vectors; lines of tiles across and down
-    cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    cdef double more = page_cycles(p, depth)
-    lanes = p.kernels.lanes
-    if pixels_are_rows:
-        columns = ceil_div(p.c_out, lanes)
-        wide = p.bands[1]
-        tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_width // lanes])
-        each = wide * tall * tile_cycles(isa, <double> p.segment / tall, <double> columns / wide, depth, more)
-        if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[inner], p.segment // tall):
-            each *= CONFLICT
-        if not p.x_by_depth:
-            each *= PAGES_APART if more else APART
-    else:
-        columns = ceil_div(p.segment, lanes)
-        wide = ceil_div(columns, p.strip_vectors)
-        each = (wide + (MASKED if p.segment % lanes else 0)) * p.bands[0] * tile_cycles(
-            isa, <double> p.c_out / p.bands[0], <double> columns / wide, depth, more)
-        if p.out.channel % LINE_BYTES:
-            each *= UNALIGNED
-        if not p.x.packed and p.x.channel % LINE_BYTES:
-            each *= UNALIGNED
-    if not p.x_by_depth and not p.x.packed:
-        each *= collisions(p.x.channel, depth)
-    each *= p.pixels // p.segment * p.cuts
-    each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, pixels_are_rows)
-    if p.has_residual:
-        each += copy_cycles(p, &p.residual, p.c_out, pixels_are_rows)
-    # each block reads all weights; those that the second level does not keep come from afar
-    if weights_are_far(p):
-        each += (ceil_div(p.pixels, min(p.segment, ceil_div(x_bytes(p), depth * unit)))
-                 * <double> p.c_in * p.c_out * unit / FAR_BYTES_PER_CYCLE)
-    return each
 
 
 cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
@@ -369,10 +246,11 @@ cdef void choose_tiles(Plan *p) noexcept nogil:
             if candidate == NULL or rows and candidate != p.of_panels:
                 continue
             for pack in range(2):
-                estimate = cycles(p, candidate, rows, pack)
+                orient(p, candidate, rows, pack)
+                estimate = cycles(p)
                 if estimate < best:
                     best, best_isa, best_rows, best_pack = estimate, candidate, rows, pack
-    cycles(p, best_isa, best_rows, best_pack)
+    orient(p, best_isa, best_rows, best_pack)
 
 
 cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept nogil:
@@ -388,7 +266,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     cdef Py_ssize_t lanes, least, granule, total, tasks
     p.mix = mix_of(p)
     if p.mix != NULL:
-        cycles(p, p.of_panels, True, False)
+        orient(p, p.of_panels, True, False)
     else:
         choose_tiles(p)
 

@@ -1,0 +1,128 @@
+# What a plan costs: an estimate in cycles of tiles, copies, caches that evict and pages that are missed.
+
+# Cycles of a copy: for an element that is transposed (the store misses the cache), where the second level holds x and where
+# it does not; for one that is picked from a row; for one that is moved alone; and for a line that is moved as it lies, where
+# rows share a page and where each has pages of its own: 96 to 96 channels on 54×54 pixels, NCHW, take 1.07 times as long
+# packed as in place.
+cdef double TRANSPOSE_CYCLES = 0.6
+cdef double FAR_TRANSPOSE_CYCLES = 1.6
+cdef double PICKED_CYCLES = 1.5
+cdef double ELEMENT_CYCLES = 3.0
+cdef double STRAIGHT_CYCLES = 5.0
+cdef double FAR_STRAIGHT_CYCLES = 10.0
+
+# A first-level cache has ways of 4 KiB. Lines that lie a multiple of that apart evict each other; measured on 14×14 pixels,
+# 1024 to 256 channels, NHWC, 8 ways: 16 % slower in place than packed.
+cdef enum:
+    WAY_BYTES = 4096
+cdef double CONFLICT = 1.15
+# Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
+# 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way.
+cdef double APART = 1.07
+cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 34 %, and 56 % with channels as rows
+# Planes a multiple of so many KiB apart that the second level holds few rows of a strip: 256 to 256 channels on 64×64
+# pixels, NCHW, take 1.05 to 1.4 times as long in place as packed, as pages fall; 200 to 84 on 256×256 run at 31 % of the
+# FMA rate in place and at 52 % when packed.
+cdef enum:
+    FAR_WAYS = 16
+cdef double COLLISION = 1.35
+cdef double MANY_COLLISIONS = 3
+# Vectors of x, and of outputs, that lie across two lines: with channels as rows, 256 to 1024 channels on 14×14 pixels take
+# 1.04 times as long in place as packed, 256 to 256 on 27×27 0.98 times.
+cdef double UNALIGNED = 1.04
+# Strips that the one costs more whose last vector is loaded by a mask, which takes a port from the multiply-adds.
+cdef double MASKED = 0.15
+
+# Bytes in a cycle that the third level gives.
+cdef double FAR_BYTES_PER_CYCLE = 8
+
+# Pages that the two levels of a TLB hold, 64 to 96 and 1024 to 3072 today, and what a step costs whose page they do not
+# have: 2048 to 256 channels on 33×33 pixels, NCHW, take 1.2 times as long in place as packed, if the sums are not cut.
+cdef enum:
+    TLB_PAGES = 64
+    FAR_TLB_PAGES = 1024
+cdef double PAGE_CYCLES = 1
+cdef double FAR_PAGE_CYCLES = 4
+
+
+cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channels, bint by_channel) noexcept nogil:
+    """Cycles to pack an operand to scratch that is contiguous along the channels, or else along the pixels."""
+    cdef Py_ssize_t inner = operand.channel if by_channel else operand.pixel[p.axes - 1]
+    cdef Py_ssize_t other = operand.pixel[p.axes - 1] if by_channel else operand.channel
+    cdef double each = ELEMENT_CYCLES
+    if not operand.packed:
+        return 0
+    if operand.load == p.copy:
+        if other == p.unit:
+            each = FAR_TRANSPOSE_CYCLES if channels * p.pixels * p.unit > second_level() else TRANSPOSE_CYCLES
+        if 0 < inner <= FEW * p.unit:
+            each = PICKED_CYCLES
+        if inner == p.unit:
+            each = (STRAIGHT_CYCLES if other < PAGE_BYTES else FAR_STRAIGHT_CYCLES) * p.unit / LINE_BYTES
+    return each * p.pixels * channels
+
+
+cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
+    """Whether so many lines, `stride` bytes apart, need more than half of the ways of the sets that they fall into."""
+    cdef Py_ssize_t sets = 1
+    while sets < lines and stride * sets % WAY_BYTES:
+        sets *= 2
+    return lines * 2 > sets * (first_level() // WAY_BYTES)
+
+
+cdef double collisions(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
+    """What it costs if rows lie so many bytes apart that the second level does not hold them, or not what is prefetched."""
+    cdef Py_ssize_t way = second_level() // FAR_WAYS, sets = 1
+    while sets < rows and stride * sets % way:
+        sets *= 2
+    return MANY_COLLISIONS if rows > 4 * FAR_WAYS * sets else COLLISION if rows > FAR_WAYS * sets else 1
+
+
+cdef double page_cycles(const Plan *p, Py_ssize_t depth) noexcept nogil:
+    """What a step costs more when each is in another page of x, and a level of the TLB does not have them all."""
+    if p.x_by_depth or p.x.packed or p.x.channel < PAGE_BYTES or depth <= TLB_PAGES:
+        return 0
+    return PAGE_CYCLES if depth <= FAR_TLB_PAGES else FAR_PAGE_CYCLES
+
+
+cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth, double more) noexcept nogil:
+    """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before, and `more`."""
+    cdef double fmas = rows * vectors * isa.fma_cycles
+    return depth * (max(fmas, (rows + vectors) / 2, 4.0) + more) + 4 * fmas + 40
+
+
+cdef double cycles(const Plan *p) noexcept nogil:
+    """What a group costs."""
+    cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall
+    cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
+    cdef double more = page_cycles(p, depth), each
+    # columns in vectors; lines of tiles across and down
+    if p.pixels_are_rows:
+        columns = ceil_div(p.c_out, lanes)
+        wide = p.bands[1]
+        tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_width // lanes])
+        each = wide * tall * tile_cycles(p.isa, <double> p.segment / tall, <double> columns / wide, depth, more)
+        if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[p.axes - 1], p.segment // tall):
+            each *= CONFLICT
+        if not p.x_by_depth:
+            each *= PAGES_APART if more else APART
+    else:
+        columns = ceil_div(p.segment, lanes)
+        wide = ceil_div(columns, p.strip_vectors)
+        each = (wide + (MASKED if p.segment % lanes else 0)) * p.bands[0] * tile_cycles(
+            p.isa, <double> p.c_out / p.bands[0], <double> columns / wide, depth, more)
+        if p.out.channel % LINE_BYTES:
+            each *= UNALIGNED
+        if not p.x.packed and p.x.channel % LINE_BYTES:
+            each *= UNALIGNED
+    if not p.x_by_depth and not p.x.packed:
+        each *= collisions(p.x.channel, depth)
+    each *= p.pixels // p.segment * p.cuts
+    each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, p.pixels_are_rows)
+    if p.has_residual:
+        each += copy_cycles(p, &p.residual, p.c_out, p.pixels_are_rows)
+    # each block reads all weights; those that the second level does not keep come from afar
+    if weights_are_far(p):
+        each += (ceil_div(p.pixels, min(p.segment, ceil_div(x_bytes(p), depth * unit)))
+                 * <double> p.c_in * p.c_out * unit / FAR_BYTES_PER_CYCLE)
+    return each

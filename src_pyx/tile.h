@@ -63,21 +63,24 @@ struct NAME(place) {
     const char *a, *a5, *a10, *b, *a_ahead, *b_ahead;
 };
 
-/* The next term there, where b is weights. */
-INLINE void NAME(step_apart)(const int R, const int V, ptrdiff_t a_row, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
-    const ptrdiff_t a_row3 = 3 * a_row;
-    vec bk[MAX_VECTORS];
-    /* rows of x into the first level, where strips and weights would push out what is at work */
-    PREFETCH_NEAR(at->a_ahead);
-    if (V > 1) PREFETCH(at->b_ahead);
-    UNROLL for (int v = 0; v < V; v++) bk[v] = vload(at->b + v * sizeof(vec));
-    UNROLL for (int r = 0; r < R; r++) {
-        const char *from = r < 5 ? at->a : r < 10 ? at->a5 : r < 15 ? at->a10 : at->a10 + 5 * a_row;
-        const vec ar = vset1(from + (r % 5 == 3 ? a_row3 : r % 5 * a_row));
-        UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
+/* The next STEPS terms there, where b is weights. */
+INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff_t a_row, struct NAME(place) *at,
+                              vec acc[MAX_ROWS][MAX_VECTORS]) {
+    const ptrdiff_t a_row3 = 3 * a_row, a_k = sizeof(REAL), b_k = V * sizeof(vec);
+    UNROLL for (int i = 0; i < STEPS; i++) {
+        vec bk[MAX_VECTORS];
+        /* rows of x into the first level, where strips and weights would push out what is at work */
+        PREFETCH_NEAR(at->a_ahead + i * LINE_BYTES);
+        if (V > 1) PREFETCH(at->b_ahead + i * b_k);
+        UNROLL for (int v = 0; v < V; v++) bk[v] = vload(at->b + i * b_k + v * sizeof(vec));
+        UNROLL for (int r = 0; r < R; r++) {
+            const char *from = (r < 5 ? at->a : r < 10 ? at->a5 : r < 15 ? at->a10 : at->a10 + 5 * a_row) + i * a_k;
+            const vec ar = vset1(from + (r % 5 == 3 ? a_row3 : r % 5 * a_row));
+            UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
+        }
     }
-    at->a += sizeof(REAL), at->a5 += sizeof(REAL), at->a10 += sizeof(REAL), at->a_ahead += LINE_BYTES;
-    at->b += V * sizeof(vec), at->b_ahead += V * sizeof(vec);
+    at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;
+    at->a_ahead += STEPS * LINE_BYTES, at->b_ahead += STEPS * b_k;
 }
 
 /* THE register tile: R rows × V vectors of outputs, each the chain of fused multiply-adds over k = 0 … depth-1 in order,
@@ -90,6 +93,8 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
                        const char *start, char *c, const char *residual, const char *a_ahead, const char *b_ahead) {
     const ptrdiff_t unit = sizeof(REAL);
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
+    /* two by two nine layers in NCHW are 1.02 times as fast; 16 registers do not suffice for that */
+    const int STEPS = VREGS == 32 ? 2 : 1;
     vec acc[MAX_ROWS][MAX_VECTORS];
     ptrdiff_t k = t->depth;
 
@@ -101,7 +106,6 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             acc[r][v] = v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
         }
     if (A_ROWS_UNIT) {
-        const int STEPS = VREGS == 32 ? 2 : 1; /* 1.02 times as fast two by two, for which 16 registers do not suffice */
         ptrdiff_t a_further = a_ahead - a, b_further[MAX_VECTORS];
         STAY(a_further);
         UNROLL for (int v = 0; v < V; v++) {
@@ -118,7 +122,8 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     } else {
         const ptrdiff_t a_row = t->a_row;
         struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a_ahead, b_ahead};
-        for (; k > 0; k--) NAME(step_apart)(R, V, a_row, &at, acc);
+        for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, a_row, &at, acc);
+        for (; k > 0; k--) NAME(steps_apart)(1, R, V, a_row, &at, acc);
     }
     NAME(finish)(R, V, t, acc, c, residual, last);
 }

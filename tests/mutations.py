@@ -202,7 +202,7 @@ MUTANTS = (
         CHAIN,
         isa="avx512",
     ),
-    Mutant("pointer to the sixth row", "tile.h", (("at->a5 += sizeof(REAL), ", ""),), CHAIN, isa="avx512"),
+    Mutant("pointer to the sixth row", "tile.h", (("at->a5 += STEPS * a_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("x of some pixels, rows", "loops.pxi", (("t.a = x.data + begin * x.pixel", "t.a = x.data"),), VIEWS),
     Mutant("x of some pixels, columns", "loops.pxi", (("t.b = x.data + begin * x.pixel", "t.b = x.data"),), VIEWS),
     Mutant("bound below", "tile.h", (("if (t->bounded & LOW)", "if (0)"),), SPECIAL),

@@ -1,5 +1,8 @@
 # The loop nest: threads over tasks, blocks of pixels, panels of output channels, cuts of the sums, lines of tiles.
 
+cdef enum:
+    AHEAD_BYTES = 4096               # of rows of x, at least, between what is read and what is prefetched
+
 cdef struct Call:
     const Plan *plan
     const char *weight               # packed for the plan's orientation (packing.pxi)
@@ -10,9 +13,6 @@ cdef struct Call:
     const char *residual
     char *out
     char *scratch                    # for each thread
-
-cdef enum:
-    AHEAD_BYTES = 4096               # of rows of x, at least, between what is read and what is prefetched
 
 # Where tiles find an operand of a block: in place or in scratch.
 cdef struct Near:
@@ -84,7 +84,7 @@ cdef inline void look_ahead(const Plan *p, tile_run *t, bint down, Py_ssize_t ro
     if p.pixels_are_rows:
         t.a_ahead_tile, t.a_ahead_tiles = t.a_tile, tiles
         # the next tile's, or what is further: 16 to 3 channels on 224×224 pixels take 1.1 times as long with the next tile's
-        t.a_ahead = LINE_BYTES if t.a_row == p.unit else t.a_tile * max(1, AHEAD_BYTES // max(1, t.a_tile))
+        t.a_ahead = LINE_BYTES if t.a_row == p.unit else max(t.a_tile, AHEAD_BYTES)
         t.b_ahead = t.depth * t.b_k if far else 0
         t.b_ahead_tile, t.b_ahead_tiles = vector, vectors - 1 if far else 0
         if t.a_row == p.unit:        # each tile a vector of them

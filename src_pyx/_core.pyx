@@ -31,8 +31,9 @@ cdef extern from "isa.h" nogil:
         const char *start
         Py_ssize_t start_row, start_tile
         int start_by_row
-        Py_ssize_t a_ahead, a_ahead_tile, a_ahead_tiles
-        Py_ssize_t b_ahead, b_ahead_tile, b_ahead_tiles, b_ahead_vector
+        Py_ssize_t a_ahead, a_ahead_k
+        const char *b_ahead
+        Py_ssize_t b_ahead_k, b_ahead_tile
         char *c
         Py_ssize_t c_row, c_tile
         const char *residual

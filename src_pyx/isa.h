@@ -31,10 +31,11 @@ struct tile_run {
     const char *start; /* what the sums start from: an element for each row, or rows of columns (start_row 0: all alike) */
     ptrdiff_t start_row, start_tile;
     int start_by_row;
-    /* what is prefetched, at each step: from the first tile's own a and b, how far; how much further with each of the first
-     * tiles; and, where b is pixels, from vector to vector */
-    ptrdiff_t a_ahead, a_ahead_tile, a_ahead_tiles;
-    ptrdiff_t b_ahead, b_ahead_tile, b_ahead_tiles, b_ahead_vector;
+    /* what each step prefetches: a line so far from the tile's own a, then *_k further (where rows lie side by side, with a);
+     * and lines at b_ahead */
+    ptrdiff_t a_ahead, a_ahead_k;
+    const char *b_ahead;
+    ptrdiff_t b_ahead_k, b_ahead_tile;
     char *c;
     ptrdiff_t c_row, c_tile;
     const char *residual; /* added after the sum; NULL for none */

@@ -11,15 +11,12 @@
 
 INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t) {
     const char *a = t->a, *b = t->b, *start = t->start, *residual = t->residual;
-    const char *a_ahead = a + t->a_ahead, *b_ahead = b + t->b_ahead;
+    const char *b_ahead = t->b_ahead;
     char *c = t->c;
     for (ptrdiff_t i = 0; i < t->tiles; i++) {
         for (ptrdiff_t j = 0, at = 0; j < t->lines; j++, at += t->line)
-            NAME(tile)(R, V, A_ROWS_UNIT, t, a, b + j * t->b_line, start + at, c + at, residual ? residual + at : NULL, a_ahead,
-                       b_ahead);
-        if (i < t->a_ahead_tiles) a_ahead += t->a_ahead_tile;
-        if (i < t->b_ahead_tiles) b_ahead += t->b_ahead_tile;
-        a += t->a_tile, b += t->b_tile, start += t->start_tile, c += t->c_tile;
+            NAME(tile)(R, V, A_ROWS_UNIT, t, a, b + j * t->b_line, start + at, c + at, residual ? residual + at : NULL, b_ahead);
+        a += t->a_tile, b += t->b_tile, b_ahead += t->b_ahead_tile, start += t->start_tile, c += t->c_tile;
         if (residual) residual += t->residual_tile;
     }
 }

@@ -35,25 +35,25 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
 #define STAY(p) __asm__ volatile("" : "+r"(p))
 
 /* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. What is soon to be read comes
- * nearer meanwhile (isa.h); of b, where it may be pixels, the line of each vector's last byte: that of the first came with the
- * tile before. */
+ * nearer meanwhile (isa.h). */
 INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const char **a, ptrdiff_t a_k, ptrdiff_t a_ahead,
-                                     const char **b, ptrdiff_t b_k, const ptrdiff_t b_ahead[MAX_VECTORS], int last,
+                                     const char **b, ptrdiff_t b_k, const char **b_ahead, ptrdiff_t b_ahead_k, int last,
                                      vec acc[MAX_ROWS][MAX_VECTORS]) {
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
         PREFETCH(*a + a_ahead);
         UNROLL for (int v = 0; v < V; v++)
-            if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH(*b + b_ahead[v]);
+            if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH(*b_ahead + v * sizeof(vec));
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
         bk[V - 1] = vload_last(*b + (V - 1) * sizeof(vec), last);
         UNROLL for (int r = 0; r < R; r++) {
             const vec ar = vset1(*a + r * sizeof(REAL));
             UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
         }
-        *a += a_k, *b += b_k;
+        *a += a_k, *b += b_k, *b_ahead += b_ahead_k;
         STAY(*a);
         STAY(*b);
+        STAY(*b_ahead);
     }
 }
 
@@ -64,14 +64,14 @@ struct NAME(place) {
 };
 
 /* The next STEPS terms there, where b is weights. */
-INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff_t a_row, struct NAME(place) *at,
-                              vec acc[MAX_ROWS][MAX_VECTORS]) {
+INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff_t a_row, ptrdiff_t a_ahead_k,
+                              ptrdiff_t b_ahead_k, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
     const ptrdiff_t a_row3 = 3 * a_row, a_k = sizeof(REAL), b_k = V * sizeof(vec);
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
         /* rows of x into the first level, where strips and weights would push out what is at work */
-        PREFETCH_NEAR(at->a_ahead + i * LINE_BYTES);
-        if (V > 1) PREFETCH(at->b_ahead + i * b_k);
+        PREFETCH_NEAR(at->a_ahead + i * a_ahead_k);
+        if (V > 1) PREFETCH(at->b_ahead + i * b_ahead_k);
         UNROLL for (int v = 0; v < V; v++) bk[v] = vload(at->b + i * b_k + v * sizeof(vec));
         UNROLL for (int r = 0; r < R; r++) {
             const char *from = (r < 5 ? at->a : r < 10 ? at->a5 : r < 15 ? at->a10 : at->a10 + 5 * a_row) + i * a_k;
@@ -80,7 +80,7 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff
         }
     }
     at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;
-    at->a_ahead += STEPS * LINE_BYTES, at->b_ahead += STEPS * b_k;
+    at->a_ahead += STEPS * a_ahead_k, at->b_ahead += STEPS * b_ahead_k;
 }
 
 /* THE register tile: R rows × V vectors of outputs, each the chain of fused multiply-adds over k = 0 … depth-1 in order,
@@ -90,7 +90,7 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff
  * R and V are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side; else b is
  * weights, of a panel as wide as the tile, in whole vectors. */
 INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t, const char *a, const char *b,
-                       const char *start, char *c, const char *residual, const char *a_ahead, const char *b_ahead) {
+                       const char *start, char *c, const char *residual, const char *b_ahead) {
     const ptrdiff_t unit = sizeof(REAL);
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
     /* two by two nine layers in NCHW are 1.02 times as fast; 16 registers do not suffice for that */
@@ -106,24 +106,20 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             acc[r][v] = v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
         }
     if (A_ROWS_UNIT) {
-        ptrdiff_t a_further = a_ahead - a, b_further[MAX_VECTORS];
-        STAY(a_further);
-        UNROLL for (int v = 0; v < V; v++) {
-            b_further[v] = b_ahead - b + v * t->b_ahead_vector + LINE_BYTES - 1;
-            STAY(b_further[v]);
-        }
+        ptrdiff_t a_ahead = t->a_ahead;
+        STAY(a_ahead);
         if (last == LANES) {
             for (ptrdiff_t n = k / STEPS; n > 0; n--)
-                NAME(steps_side_by_side)(STEPS, R, V, &a, t->a_k, a_further, &b, t->b_k, b_further, LANES, acc);
+                NAME(steps_side_by_side)(STEPS, R, V, &a, t->a_k, a_ahead, &b, t->b_k, &b_ahead, t->b_ahead_k, LANES, acc);
             k %= STEPS;
         }
         for (; k > 0; k--)
-            NAME(steps_side_by_side)(1, R, V, &a, t->a_k, a_further, &b, t->b_k, b_further, last, acc);
+            NAME(steps_side_by_side)(1, R, V, &a, t->a_k, a_ahead, &b, t->b_k, &b_ahead, t->b_ahead_k, last, acc);
     } else {
-        const ptrdiff_t a_row = t->a_row;
-        struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a_ahead, b_ahead};
-        for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, a_row, &at, acc);
-        for (; k > 0; k--) NAME(steps_apart)(1, R, V, a_row, &at, acc);
+        const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
+        struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a + t->a_ahead, b_ahead};
+        for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, a_row, a_ahead_k, b_ahead_k, &at, acc);
+        for (; k > 0; k--) NAME(steps_apart)(1, R, V, a_row, a_ahead_k, b_ahead_k, &at, acc);
     }
     NAME(finish)(R, V, t, acc, c, residual, last);
 }

@@ -195,7 +195,7 @@ MUTANTS = (
         (("if (residual) residual += t->residual_tile;", ""),),
         ("test_numbers.py",),
     ),
-    Mutant("next terms, rows side by side", "tile.h", (("*a += a_k, *b += b_k;", "*a += a_k;"),), CHAIN, isa="avx512"),
+    Mutant("next terms, rows side by side", "tile.h", (("*b += b_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("second of two terms", "tile.h", (("vload(at->b + i * b_k", "vload(at->b"),), CHAIN, isa="avx512"),
     Mutant("pointer to the sixth row", "tile.h", (("at->a5 += STEPS * a_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("x of some pixels, rows", "loops.pxi", (("t.a = x.data + begin * x.pixel", "t.a = x.data"),), VIEWS),

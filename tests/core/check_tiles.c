@@ -94,7 +94,7 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     c = grids(3, tiles, R, columns, width, (int)any(3), down, 0);
     if (has_residual) residual = grids(4, tiles, R, columns, width, (int)any(3), down, 1);
     t.a = a.data, t.a_tile = down ? a.tile : 0;
-    t.b = b.data, t.b_k = b.row, t.b_tile = down ? 0 : b.tile;
+    t.b = t.b_ahead = b.data, t.b_k = b.row, t.b_tile = down ? 0 : b.tile;
     t.start = start.data, t.start_row = start.row, t.start_tile = by_row && !down ? 0 : start.tile;
     t.c = c.data, t.c_row = c.row, t.c_tile = c.tile;
     t.residual = residual.data, t.residual_row = residual.row, t.residual_tile = residual.tile;

@@ -23,7 +23,7 @@ cdef extern from "isa.h" nogil:
     void prefetch_lines(const char *p, Py_ssize_t bytes_)
     ctypedef struct tile_run "struct tile_run":
         Py_ssize_t tiles, depth, columns
-        Py_ssize_t lines, b_line, line
+        Py_ssize_t lines, a_line, b_line, start_line, c_line, residual_line
         const char *a
         Py_ssize_t a_row, a_k, a_tile
         const char *b
@@ -33,7 +33,7 @@ cdef extern from "isa.h" nogil:
         int start_by_row
         Py_ssize_t a_ahead, a_ahead_k
         const char *b_ahead
-        Py_ssize_t b_ahead_k, b_ahead_tile
+        Py_ssize_t b_ahead_k, b_ahead_tile, b_ahead_line
         char *c
         Py_ssize_t c_row, c_tile
         const char *residual

@@ -16,6 +16,10 @@ cdef double FAR_STRAIGHT_CYCLES = 10.0
 cdef enum:
     WAY_BYTES = 4096
 cdef double CONFLICT = 1.15
+# Stretches of pixels in place that make low tiles, which wait for more than sums: 1024 to 512 channels on 14×14 pixels,
+# stride 2, NHWC, run at 80 % of the limit in place, seven rows being four and three, and at 85 % when packed.
+cdef double LOW_SHARE = 0.75  # of the tallest tile
+cdef double LOW_TILES = 1.08
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
 # 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way.
 cdef double APART = 1.07
@@ -100,16 +104,18 @@ cdef double cycles(const Plan *p) noexcept nogil:
     if p.pixels_are_rows:
         columns = ceil_div(p.c_out, lanes)
         wide = p.bands[1]
-        tall = ceil_div(p.segment, p.kernels.max_rows[p.panel_width // lanes])
-        each = wide * tall * tile_cycles(p.isa, <double> p.segment / tall, <double> columns / wide, depth, more)
-        if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[p.axes - 1], p.segment // tall):
+        tall = ceil_div(p.stretch, p.kernels.max_rows[p.panel_width // lanes])
+        each = wide * tall * tile_cycles(p.isa, <double> p.stretch / tall, <double> columns / wide, depth, more)
+        if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[p.axes - 1], p.stretch // tall):
             each *= CONFLICT
+        if p.stretch < p.pixels and p.stretch < LOW_SHARE * tall * p.kernels.max_rows[p.panel_width // lanes]:
+            each *= LOW_TILES
         if not p.x_by_depth:
             each *= PAGES_APART if more else APART
     else:
-        columns = ceil_div(p.segment, lanes)
+        columns = ceil_div(p.stretch, lanes)
         wide = ceil_div(columns, p.strip_vectors)
-        each = (wide + (MASKED if p.segment % lanes else 0)) * p.bands[0] * tile_cycles(
+        each = (wide + (MASKED if p.stretch % lanes else 0)) * p.bands[0] * tile_cycles(
             p.isa, <double> p.c_out / p.bands[0], <double> columns / wide, depth, more)
         if p.out.channel % LINE_BYTES:
             each *= UNALIGNED
@@ -117,12 +123,12 @@ cdef double cycles(const Plan *p) noexcept nogil:
             each *= UNALIGNED
     if not p.x_by_depth and not p.x.packed:
         each *= collisions(p.x.channel, depth)
-    each *= p.pixels // p.segment * p.cuts
+    each *= p.pixels // p.stretch * p.cuts
     each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, p.pixels_are_rows)
     if p.has_residual:
         each += copy_cycles(p, &p.residual, p.c_out, p.pixels_are_rows)
     # each block reads all weights; those that the second level does not keep come from afar
     if weights_are_far(p):
-        each += (ceil_div(p.pixels, min(p.segment, ceil_div(x_bytes(p), depth * unit)))
+        each += (ceil_div(p.pixels, min(p.stretch * stretches_in_line(p), ceil_div(x_bytes(p), depth * unit)))
                  * <double> p.c_in * p.c_out * unit / FAR_BYTES_PER_CYCLE)
     return each

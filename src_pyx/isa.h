@@ -20,8 +20,8 @@ static inline void prefetch_lines(const char *p, ptrdiff_t bytes) {
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h), or in lines side by side. Every stride is in bytes. */
 struct tile_run {
     ptrdiff_t tiles; /* in a line; from one to the next the operands move by their *_tile */
-    ptrdiff_t lines; /* the first tiles of all come first, then the second ones */
-    ptrdiff_t b_line, line; /* from line to line: b; start, c and residual */
+    ptrdiff_t lines; /* the first tiles of all come first, then the second ones; from line to line operands move by *_line */
+    ptrdiff_t a_line, b_line, start_line, c_line, residual_line;
     ptrdiff_t depth;   /* terms of each sum */
     ptrdiff_t columns; /* columns of a tile that are stored: (V-1)·lanes < columns <= V·lanes */
     const char *a;     /* row operand, broadcast; either a_row or a_k is the size of an element (which: a_rows_unit) */
@@ -35,7 +35,7 @@ struct tile_run {
      * and lines at b_ahead */
     ptrdiff_t a_ahead, a_ahead_k;
     const char *b_ahead;
-    ptrdiff_t b_ahead_k, b_ahead_tile;
+    ptrdiff_t b_ahead_k, b_ahead_tile, b_ahead_line;
     char *c;
     ptrdiff_t c_row, c_tile;
     const char *residual; /* added after the sum; NULL for none */

@@ -17,7 +17,7 @@ cdef struct Call:
 # Where tiles find an operand of a block: in place or in scratch.
 cdef struct Near:
     char *data
-    Py_ssize_t pixel, channel
+    Py_ssize_t pixel, stretch, channel  # from one to the next
 
 # Some pixels of one group.
 cdef struct Block:
@@ -76,17 +76,19 @@ cdef inline Py_ssize_t a_rows(const Plan *p, const tile_run *t, Py_ssize_t rows)
 
 
 cdef inline void look_ahead(const Plan *p, tile_run *t, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
-    """Which b the tiles down a strip or along a row prefetch: its next strip, or evenly the weights that follow. A core that
-    waits for some 16 lines waits altogether: in a burst, those of 2 to 9 MB take 1.07 times as long (seven layers, NHWC)."""
+    """Which b the tiles of lines prefetch: the next strip, or evenly the weights that follow. A core that waits for some 16
+    lines waits altogether: weights of 2 to 9 MB in a burst take 1.07 times as long (seven layers, NHWC)."""
     if p.pixels_are_rows:
         t.b_ahead = t.b
         t.b_ahead_k = 0
         if weight_bytes(p) > first_level():
             t.b_ahead += t.depth * t.b_k
-            t.b_ahead_k = ceil_div(t.b_k, tiles)
+            t.b_ahead_k = ceil_div(t.b_k, tiles * t.lines)
+        t.b_ahead_line = t.depth * t.b_ahead_k
     else:                            # the last byte of each vector, whose first line came with the strip before
         t.b_ahead = t.b + vectors * p.kernels.lanes * p.unit + LINE_BYTES - 1
         t.b_ahead_k = t.b_k
+        t.b_ahead_line = 0
 
 
 cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, bint down, Py_ssize_t rows, Py_ssize_t vectors,
@@ -104,9 +106,9 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, bint down, Py_ssize_
     if not p.pixels_are_rows:        # each a band of weights
         t.a_k = rows * p.unit
         t.a += term * t.a_k
-    t.b_ahead_tile = t.depth * t.b_ahead_k if p.pixels_are_rows else t.b_tile
+    t.b_ahead_tile = t.lines * t.b_ahead_line if p.pixels_are_rows else t.b_tile
     if t.a_row != p.unit:            # the rows of the next tile, evenly, or what is further (AHEAD_BYTES)
-        t.a_ahead = max(t.a_tile, AHEAD_BYTES)
+        t.a_ahead = t.a_line if t.a_line else max(t.a_tile, AHEAD_BYTES)
         t.a_ahead_k = t.a_tile // max(t.depth, 1)
     elif p.pixels_are_rows:
         t.a_ahead = LINE_BYTES
@@ -180,7 +182,7 @@ cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t n
         if p.pixels_are_rows:        # else line() finds the term in each band
             here.a += first * t.a_k
         if i > 0:
-            here.start, here.start_row, here.start_by_row = t.c, t.c_row, False
+            here.start, here.start_row, here.start_by_row, here.start_line = t.c, t.c_row, False, t.c_line
         if i < number - 1:
             here.bounded, here.residual = 0, NULL
         grid(p, &here, term + first, rows, tiles, columns, widest)
@@ -190,6 +192,7 @@ cdef inline Near in_place(const Plan *p, const Operand *operand, char *data) noe
     cdef Near near
     near.data = data
     near.pixel = operand.pixel[p.axes - 1]
+    near.stretch = operand.pixel[p.outer] if p.outer >= 0 else 0
     near.channel = operand.channel
     return near
 
@@ -198,6 +201,7 @@ cdef inline Near in_scratch(const Plan *p, char *scratch, Py_ssize_t row, bint b
     cdef Near near
     near.data = scratch
     near.pixel = row if by_channel else p.unit
+    near.stretch = p.stretch * near.pixel
     near.channel = p.unit if by_channel else row
     return near
 
@@ -248,9 +252,6 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
             residual = in_place(p, &p.residual, far_residual + block.residual_at + begin * p.residual.pixel[p.axes - 1])
 
     t.depth = depth
-    t.lines = p.lines
-    t.line = width * p.unit
-    t.b_line = t.line * p.c_in
     t.c = out.data
     t.c_row = out.pixel if p.pixels_are_rows else out.channel
     t.start = bias if cut == 0 else out.data
@@ -260,6 +261,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     t.bounded = call.bounded if last else 0
     t.residual = residual.data if last and p.has_residual else NULL
     t.residual_row = (residual.pixel if p.pixels_are_rows else residual.channel) if t.residual else 0
+    t.lines = 1                      # or panels, or stretches
+    t.a_line = t.b_line = t.start_line = t.c_line = t.residual_line = 0
     if p.pixels_are_rows:
         t.a = x.data + begin * x.pixel
         t.a_row = x.pixel
@@ -267,6 +270,17 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
         t.b = weight + k * width * p.unit
         t.b_k = width * p.unit
         vectors = width // p.kernels.lanes
+        if p.lines > 1:
+            t.lines = p.lines
+            t.b_line = t.b_k * p.c_in
+            t.start_line = t.c_line = t.residual_line = t.b_k
+        elif count > p.stretch:
+            t.lines = count // p.stretch
+            count = p.stretch
+            t.a_line = x.stretch
+            t.c_line = out.stretch
+            t.start_line = out.stretch if t.start_row else 0
+            t.residual_line = residual.stretch if t.residual else 0
         if p.mix != NULL:
             t.tiles = count
             p.mix(&t)
@@ -295,14 +309,13 @@ cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogi
     cdef const Plan *p = call.plan
     cdef Py_ssize_t segments = p.pixels // p.segment, blocks = p.blocks * segments * p.groups
     cdef Py_ssize_t share = number // blocks, i = number % p.blocks, segment = number % blocks // p.blocks
-    cdef Py_ssize_t granule = 1 if p.pixels_are_rows else p.kernels.lanes, grains = ceil_div(p.segment, granule)
-    cdef Py_ssize_t begin = part(grains, p.blocks, i) * granule
+    cdef Py_ssize_t grains = ceil_div(p.segment, p.granule), begin = part(grains, p.blocks, i) * p.granule
     cdef Py_ssize_t turns = p.panels // p.lines, step
     cdef Py_ssize_t low = part(turns, p.shares, share), panels = part(turns, p.shares, share + 1) - low
     cdef Block block
     block.group = segment // segments
     block.first = segment % segments * p.segment + begin
-    block.count = min(part(grains, p.blocks, i + 1) * granule, p.segment) - begin
+    block.count = min(part(grains, p.blocks, i + 1) * p.granule, p.segment) - begin
     block.x = <char *> call.x + block.group * p.c_in * p.x.channel
     block.out = call.out + block.group * p.c_out * p.out.channel
     block.residual = <char *> call.residual

@@ -59,7 +59,10 @@ cdef struct Plan:
     tile_kernel mix                   # takes all channels of pixels in a row, in place of tiles; or NULL
     bint pixels_are_rows
     bint x_by_depth                   # of x as tiles read it, the channels of a pixel lie side by side
-    Py_ssize_t segment                # pixels in a stretch that blocks do not cross
+    Py_ssize_t stretch                # pixels in a row with one stride between them wherever tiles read or write in place
+    int outer                         # the axis along which stretches follow each other; -1: there is one
+    Py_ssize_t segment                # stretches one stride apart, or one stretch: blocks do not cross it
+    Py_ssize_t granule                # pixels to whose multiples it is cut into blocks
     Py_ssize_t blocks                 # blocks in a segment
     Py_ssize_t block                  # pixels in a block, at most
     Py_ssize_t out_block              # and of it, with outputs in scratch at a time
@@ -140,6 +143,12 @@ cdef Py_ssize_t uniform_stretch(const Plan *p, const Operand *operand) noexcept 
     return stretch
 
 
+cdef inline Py_ssize_t stretches_in_line(const Plan *p) noexcept nogil:
+    """Stretches that a block may hold: where channels are rows, strips of others would take the place of those at work, and
+    with outputs in scratch nothing is gained."""
+    return p.count[p.outer] if p.pixels_are_rows and not p.out.packed and p.outer >= 0 else 1
+
+
 cdef inline Py_ssize_t weight_bytes(const Plan *p) noexcept nogil:
     return p.c_in * p.c_out * p.unit
 
@@ -173,7 +182,7 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
 
 cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
     """Set the tiles, the orientation and what is packed."""
-    cdef Py_ssize_t unit = p.unit, lanes, bands
+    cdef Py_ssize_t unit = p.unit, lanes, bands, pixels
     cdef int inner = p.axes - 1
     p.isa = isa
     p.kernels = isa.real[unit == 8]
@@ -190,9 +199,14 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
         p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
-    p.segment = min(uniform_stretch(p, &p.x), uniform_stretch(p, &p.out))
+    p.stretch = min(uniform_stretch(p, &p.x), uniform_stretch(p, &p.out))
     if p.has_residual:
-        p.segment = min(p.segment, uniform_stretch(p, &p.residual))
+        p.stretch = min(p.stretch, uniform_stretch(p, &p.residual))
+    pixels = p.count[inner]
+    p.outer = inner - 1
+    while pixels < p.stretch:
+        pixels *= p.count[p.outer]
+        p.outer -= 1
 
     p.cuts = cuts_of(p)
 
@@ -225,11 +239,11 @@ cdef inline Py_ssize_t padded_row(Py_ssize_t size) noexcept nogil:
     return (ceil_div(size, LINE_BYTES) | 1) * LINE_BYTES
 
 
-cdef bint by_channels(const Plan *p, Py_ssize_t tasks, int threads) noexcept nogil:
+cdef bint by_channels(const Plan *p, int threads) noexcept nogil:
     """Whether threads share out the output channels rather than the pixels: planes so small that most channels would have a
     cache line that two threads write."""
-    return (tasks % threads and p.segment * p.unit < threads * PLANE_BYTES and p.out.pixel[p.axes - 1] == p.unit
-            and (p.panels % threads == 0 or p.panels >= 4 * threads))
+    return (p.pixels // p.stretch * p.groups % threads and p.stretch * p.unit < threads * PLANE_BYTES
+            and p.out.pixel[p.axes - 1] == p.unit and (p.panels % threads == 0 or p.panels >= 4 * threads))
 
 
 cdef void choose_tiles(Plan *p) noexcept nogil:
@@ -263,7 +277,7 @@ cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept no
 
 cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     """From shapes and strides to blocks and scratch."""
-    cdef Py_ssize_t lanes, least, granule, total, tasks
+    cdef Py_ssize_t lanes, least, stretches, tasks
     p.mix = mix_of(p)
     if p.mix != NULL:
         orient(p, p.of_panels, True, False)
@@ -274,10 +288,10 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     p.bias_group = padded(p.c_out, p.lanes[1]) * p.unit
     lanes = p.kernels.lanes
     if p.pixels_are_rows:
-        granule = 1
+        p.granule = 1
         least = p.kernels.max_rows[p.panel_width // lanes]
     else:
-        granule = lanes
+        p.granule = lanes
         least = p.strip_vectors * lanes
     p.slice = slice_terms(p)
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
@@ -297,32 +311,37 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
             p.block = min(p.block, max(1, X_BYTES // ((p.c_in + p.c_out) * p.unit * least)) * least)
     cdef Py_ssize_t panel_channels = min(p.panel_width, p.c_out), panel_bytes = p.panel_width * p.unit
 
-    total = ceil_div(p.segment, granule)
+    p.segment = p.stretch
+    stretches = stretches_in_line(p)
+    if (stretches > 1 and p.block >= 2 * p.stretch and p.mix == NULL and p.lines == 1
+            and (stretches % threads == 0 or stretches >= 8 * threads)):
+        p.segment *= stretches
+        p.granule = least = p.stretch
+        p.block -= p.block % p.stretch
     p.blocks = ceil_div(p.segment, p.block)
     tasks = p.pixels // p.segment * p.groups
     p.shares = 1
-    if threads > 1 and by_channels(p, tasks, threads):
+    if threads > 1 and by_channels(p, threads):
         p.shares = threads
     elif tasks * p.blocks < 8 * threads and threads > 1:
         # as many blocks as make the threads' parts equal, as long as each has a full tile
         p.blocks = min(ceil_div(ceil_div(tasks * p.blocks, threads) * threads, tasks), max(1, p.segment // least))
         p.shares = min(p.panels // p.lines, max(1, ceil_div(threads, tasks * p.blocks)))
-    p.block = ceil_div(total, p.blocks) * granule
+    p.block = ceil_div(ceil_div(p.segment, p.granule), p.blocks) * p.granule
     p.tasks = tasks * p.blocks * p.shares
 
     # 256 to 1024 channels on 14×14 pixels, NCHW: prefetching the lines that a copy is going to write saves 5 to 12 %
     p.out_is_far = (p.pixels + p.c_in) * p.c_out * p.unit > second_level() // 2
 
-    cdef Py_ssize_t block = min(p.block, ceil_div(p.segment, granule) * granule)
-    p.out_block = block
+    p.out_block = p.block
     if p.out.packed:
-        p.out_block = min(block, max(1, OUT_BYTES // (panel_channels * p.unit * lanes)) * lanes)
+        p.out_block = min(p.block, max(1, OUT_BYTES // (panel_channels * p.unit * lanes)) * lanes)
     p.x_row = p.x_bytes = 0
     if p.x.packed and p.x_by_depth:
         p.x_row = padded_row(depth * p.unit)
-        p.x_bytes = p.x_row * block
+        p.x_bytes = p.x_row * p.block
     elif p.x.packed:
-        p.x_row = padded_row(block * p.unit)
+        p.x_row = padded_row(p.block * p.unit)
         p.x_bytes = p.x_row * depth
     if p.pixels_are_rows:
         p.out_row = panel_bytes

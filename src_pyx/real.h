@@ -14,8 +14,9 @@ INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const s
     const char *b_ahead = t->b_ahead;
     char *c = t->c;
     for (ptrdiff_t i = 0; i < t->tiles; i++) {
-        for (ptrdiff_t j = 0, at = 0; j < t->lines; j++, at += t->line)
-            NAME(tile)(R, V, A_ROWS_UNIT, t, a, b + j * t->b_line, start + at, c + at, residual ? residual + at : NULL, b_ahead);
+        for (ptrdiff_t j = 0; j < t->lines; j++)
+            NAME(tile)(R, V, A_ROWS_UNIT, t, a + j * t->a_line, b + j * t->b_line, start + j * t->start_line, c + j * t->c_line,
+                       residual ? residual + j * t->residual_line : NULL, b_ahead + j * t->b_ahead_line);
         a += t->a_tile, b += t->b_tile, b_ahead += t->b_ahead_tile, start += t->start_tile, c += t->c_tile;
         if (residual) residual += t->residual_tile;
     }

@@ -46,6 +46,7 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
             if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH(*b_ahead + v * sizeof(vec));
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
         bk[V - 1] = vload_last(*b + (V - 1) * sizeof(vec), last);
+        UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
         UNROLL for (int r = 0; r < R; r++) {
             const vec ar = vset1(*a + r * sizeof(REAL));
             UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
@@ -73,6 +74,7 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff
         PREFETCH_NEAR(at->a_ahead + i * a_ahead_k);
         if (V > 1) PREFETCH(at->b_ahead + i * b_ahead_k);
         UNROLL for (int v = 0; v < V; v++) bk[v] = vload(at->b + i * b_k + v * sizeof(vec));
+        UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
         UNROLL for (int r = 0; r < R; r++) {
             const char *from = (r < 5 ? at->a : r < 10 ? at->a5 : r < 15 ? at->a10 : at->a10 + 5 * a_row) + i * a_k;
             const vec ar = vset1(from + (r % 5 == 3 ? a_row3 : r % 5 * a_row));

@@ -9,6 +9,7 @@
  *   vload_last            vload_n for an n that is mostly LANES
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
+ *   vstay(x)              x is in its register from here on: gcc else loads it anew for each row of tiles of up to three
  *   riffle_low, _high     the first or second half of a0 b0 a1 b1 a2 b2 …
  *   vpick(a, b, pick)     lane i is number pick[i] of a0 a1 … b0 b1 …; where HAS_PICK says that there is such an instruction
  *   vabove(x, low, zero)  max(low, x) + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
@@ -18,6 +19,7 @@
 #undef NAME
 #undef VREGS
 #undef HAS_PICK
+#undef vstay
 #ifdef REAL_IS_DOUBLE
 #define NAME(x) PASTE(x, ISA, f64)
 #else
@@ -120,6 +122,7 @@ INLINE vec vfma(vec a, vec b, vec c) {
     __asm__("vfmadd231" SUFFIX " %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
     return c;
 }
+#define vstay(x) __asm__("" : "+v"(x))
 /* max and min give their second operand where one is NaN or both are zero */
 INLINE vec vabove(vec x, vec low, vec zero) { return OP(add)(OP(max)(low, x), zero); }
 INLINE vec vbelow(vec x, vec high, vec zero) { return OP(add)(OP(min)(high, x), zero); }
@@ -130,6 +133,7 @@ INLINE vec vload(const char *p) {
     return x;
 }
 INLINE void vstore(char *p, vec x) { __builtin_memcpy(p, &x, sizeof x); }
+#define vstay(x) (void)(x)
 INLINE vec vset1(const char *p) { return *(const REAL *)p - (vec){0}; }
 INLINE vec vfma(vec a, vec b, vec c) {
 #ifdef __FP_FAST_FMA

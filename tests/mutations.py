@@ -23,6 +23,7 @@ DEEP = (
     "test_numbers.py::test_depth_beyond_every_block",
 )
 LARGE = ("test_reproducible.py::test_corners_of_planes_beyond_every_cache",)
+STRIDES = ("test_reproducible.py::test_stride_by_view_and_by_argument", "test_reproducible.py::test_cuts_of_stretches")
 FORKS = (
     "test_processes.py::test_fork_after_a_threaded_call",
     "test_processes.py::test_fork_in_a_forked_child",
@@ -265,13 +266,31 @@ MUTANTS = (
     Mutant(
         "weights of lines side by side",
         "loops.pxi",
-        (("t.b_line = t.line * p.c_in", "t.b_line = 0"),),
+        (("t.b_line = t.b_k * p.c_in", "t.b_line = 0"),),
         LARGE,
         isa="avx2",
     ),
-    Mutant("outputs of lines side by side", "real.h", (("c + at, residual", "c, residual"),), LARGE, isa="avx2"),
-    Mutant("residual of lines side by side", "real.h", (("residual + at", "residual"),), LARGE, isa="avx2"),
-    Mutant("start of lines side by side", "real.h", (("start + at", "start"),), LARGE, isa="avx2"),
+    Mutant("outputs of lines side by side", "real.h", (("c + j * t->c_line", "c"),), LARGE, isa="avx2"),
+    Mutant(
+        "residual of lines side by side",
+        "real.h",
+        (("residual + j * t->residual_line", "residual"),),
+        LARGE,
+        isa="avx2",
+    ),
+    Mutant("start of lines side by side", "real.h", (("start + j * t->start_line", "start"),), LARGE, isa="avx2"),
+    Mutant("x of stretches", "loops.pxi", (("t.a_line = x.stretch", "t.a_line = 0"),), STRIDES),
+    Mutant("outputs of stretches", "loops.pxi", (("t.c_line = out.stretch", "t.c_line = 0"),), STRIDES),
+    Mutant("residual of stretches", "loops.pxi", (("residual.stretch if t.residual", "0 if t.residual"),), STRIDES),
+    Mutant("sums in slices of stretches", "loops.pxi", (("False, t.c_line", "False, 0"),), STRIDES, isa="avx512"),
+    Mutant(
+        "sums in cuts of stretches",
+        "loops.pxi",
+        (("out.stretch if t.start_row", "0 if t.start_row"),),
+        STRIDES,
+        isa="avx512",
+    ),
+    Mutant("packed stretches", "loops.pxi", (("near.stretch = p.stretch * near.pixel", "near.stretch = 0"),), STRIDES),
     Mutant("weights of a slice of bands", "loops.pxi", (("&here, term + first,", "&here, term,"),), LARGE, isa="avx2"),
     Mutant(
         "bands after the first",

@@ -201,14 +201,31 @@ def test_rows_of_the_weight(isa, layout, dtype, rng):
 
 
 @pytest.mark.parametrize("stride", ((2, 2), (1, 3), (3, 1), (2, 5)))
-def test_stride_by_view_and_by_argument(isa, layout, dtype, rng, stride):
-    x, weight, bias, _ = operands(rng, (2, 40, 70, 23, 31), dtype)
-    memory = arrange(x, layout)
-    view = canonical(memory, layout)[..., :: stride[0], :: stride[1]]
-    view = view if layout == "NCHW" else np.moveaxis(view, -3, -1)
-    by_view = conv1x1(view, weight, bias, layout=layout)
-    assert same_bits(by_view, conv1x1(memory, weight, bias, stride=stride, layout=layout))
-    assert same_bits(by_view, conv1x1(view.copy(), weight, bias, layout=layout))
+@pytest.mark.parametrize("c_in", (40, 300))
+def test_stride_by_view_and_by_argument(isa, layout, dtype, rng, stride, c_in):
+    x, weight, bias, residual = (
+        arrange(a, layout) if a.ndim == 4 else a for a in operands(rng, (2, c_in, 70, 23, 31), dtype)
+    )
+    view, residual = (strided(a, layout, stride) for a in (x, residual))
+    by_view = conv1x1(view, weight, bias, residual=residual, layout=layout)
+    assert same_bits(by_view, conv1x1(x, weight, bias, residual=residual.copy(), stride=stride, layout=layout))
+    assert same_bits(by_view, conv1x1(view.copy(), weight, bias, residual=residual.copy(), layout=layout))
+    halves = view.astype("float16")
+    converted = conv1x1(halves, weight, bias, residual=residual, layout=layout)
+    assert same_bits(converted, conv1x1(halves.astype(dtype), weight, bias, residual=residual.copy(), layout=layout))
+
+
+def test_cuts_of_stretches(isa, layout, dtype, rng):
+    """Several rows of pixels in a block, with sums so deep that they are cut."""
+    x, weight, bias, residual = operands(rng, (1, 70_000, 5, 5, 5), dtype)
+    x, residual = (strided(arrange(a, layout), layout, (2, 2)) for a in (x, residual))
+    y = conv1x1(x, weight, bias, residual=residual, layout=layout, num_threads=1)
+    assert same_bits(y, conv1x1(x.copy(), weight, bias, residual=residual.copy(), layout=layout))
+
+
+def strided(x, layout, stride):
+    view = canonical(x, layout)[..., :: stride[0], :: stride[1]]
+    return view if layout == "NCHW" else np.moveaxis(view, -3, -1)
 
 
 def test_function_object_and_out(isa, layout, dtype, rng, shape):

@@ -16,8 +16,6 @@ cdef Py_ssize_t PACKED_BYTES = 512 << 10
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
-# Bytes in a cycle that the second level gives a tile without slowing it down.
-cdef double NEAR_BYTES_PER_CYCLE = 12
 
 # Of the first level, what a strip and a band take of a cut of the sums: 1024 to 512 channels on 28×28 pixels, NCHW, run at
 # 79 % of the limit uncut and at 83 % in three parts, 512 to 512 at 83 % and in two parts at 80 %.
@@ -212,16 +210,13 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
 
 
 cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
-    """Terms of the sums that tiles add in one go: as many as keep a panel of weights, or a strip and the weights of a tile,
-    in the first level, where the second would be too slow, or does not hold all panels: 768 to 3072 channels on 7×7 pixels,
-    NHWC, and 3072 to 768, take 1.1 times as long in one go."""
-    cdef Py_ssize_t vectors = p.panel_width // p.kernels.lanes if p.pixels_are_rows else p.strip_vectors
-    cdef Py_ssize_t channels = vectors * p.kernels.lanes + (0 if p.pixels_are_rows else ceil_div(p.c_out, p.bands[0]))
-    cdef double bytes_ = channels * p.unit
-    cdef bint far = p.pixels_are_rows and weight_bytes(p) > second_level()
-    if not far and bytes_ <= NEAR_BYTES_PER_CYCLE * vectors * p.kernels.max_rows[vectors] * p.isa.fma_cycles:
-        return max(p.c_in, 1)
-    return max(1, first_level() * 2 // 3 // (channels * p.unit))
+    """Terms of the sums that tiles add in one go: all, or as many as keep a panel of weights in the first level, if the second
+    does not hold all weights (768 to 3072 channels on 7×7 pixels, NHWC, and 3072 to 768, take 1.1 and 1.3 times as long in
+    one go), or if each reads a line of x of its own, for the next tile to find those (1024 to 256 on 14×14, NCHW, 1.06 times).
+    Else slices cost time: 21 layers in NHWC take 1.04 times as long in them."""
+    if p.pixels_are_rows and (weight_bytes(p) > second_level() or not p.x_by_depth):
+        return max(1, first_level() * 2 // 3 // (p.panel_width * p.unit))
+    return max(1, p.c_in)
 
 
 cdef tile_kernel mix_of(const Plan *p) noexcept nogil:

@@ -24,6 +24,7 @@ DEEP = (
 )
 LARGE = ("test_reproducible.py::test_corners_of_planes_beyond_every_cache",)
 STRIDES = ("test_reproducible.py::test_stride_by_view_and_by_argument", "test_reproducible.py::test_cuts_of_stretches")
+SLICES = ("test_reproducible.py::test_weights_beyond_every_cache",)
 FORKS = (
     "test_processes.py::test_fork_after_a_threaded_call",
     "test_processes.py::test_fork_in_a_forked_child",
@@ -260,7 +261,7 @@ MUTANTS = (
         "weights of a slice",
         "loops.pxi",
         (("here.b += first * t.b_k", "here.b += 0"),),
-        DEEP,
+        SLICES,
         isa="avx2",
     ),
     Mutant(
@@ -282,7 +283,7 @@ MUTANTS = (
     Mutant("x of stretches", "loops.pxi", (("t.a_line = x.stretch", "t.a_line = 0"),), STRIDES),
     Mutant("outputs of stretches", "loops.pxi", (("t.c_line = out.stretch", "t.c_line = 0"),), STRIDES),
     Mutant("residual of stretches", "loops.pxi", (("residual.stretch if t.residual", "0 if t.residual"),), STRIDES),
-    Mutant("sums in slices of stretches", "loops.pxi", (("False, t.c_line", "False, 0"),), STRIDES, isa="avx512"),
+    Mutant("sums in slices of stretches", "loops.pxi", (("False, t.c_line", "False, 0"),), SLICES, isa="avx512"),
     Mutant(
         "sums in cuts of stretches",
         "loops.pxi",

@@ -31,8 +31,8 @@ struct tile_run {
     const char *start; /* what the sums start from: an element for each row, or rows of columns (start_row 0: all alike) */
     ptrdiff_t start_row, start_tile;
     int start_by_row;
-    /* what each step prefetches: a line so far from the tile's own a, then *_k further (where rows lie side by side, with a);
-     * and lines at b_ahead */
+    /* what the steps prefetch: from a_ahead bytes behind the tile's own a, a_ahead_k further at each (where rows lie side by
+     * side, as a moves); and from b_ahead */
     ptrdiff_t a_ahead, a_ahead_k;
     const char *b_ahead;
     ptrdiff_t b_ahead_k, b_ahead_tile, b_ahead_line;

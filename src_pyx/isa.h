@@ -31,7 +31,7 @@ struct tile_run {
     const char *start; /* what the sums start from: an element for each row, or rows of columns (start_row 0: all alike) */
     ptrdiff_t start_row, start_tile;
     int start_by_row;
-    /* what the steps prefetch: from a_ahead bytes behind the tile's own a, a_ahead_k further at each (where rows lie side by
+    /* what the steps prefetch: from a_ahead bytes after the tile's own a, a_ahead_k further at each (where rows lie side by
      * side, as a moves); and from b_ahead */
     ptrdiff_t a_ahead, a_ahead_k;
     const char *b_ahead;

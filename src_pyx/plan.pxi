@@ -71,7 +71,7 @@ cdef struct Plan:
     Py_ssize_t lines                  # panels whose tiles are computed side by side
     Py_ssize_t shares                 # parts of the panels that are tasks of their own
     Py_ssize_t cuts                   # parts of the sums
-    Py_ssize_t slice                  # terms of a sum that are added in one go
+    Py_ssize_t slice                  # terms of a sum that are added in one go, where pixels are rows
     Py_ssize_t first_slices           # slices for the first band that reads a block of x
     Py_ssize_t x_row                  # bytes from row to row of packed x
     Py_ssize_t out_row                # and of a packed panel of outputs
@@ -128,17 +128,12 @@ cdef inline Py_ssize_t pixel_offset(const Plan *p, const Operand *operand, Py_ss
     return offset + pixel * operand.pixel[0]
 
 
-cdef Py_ssize_t uniform_stretch(const Plan *p, const Operand *operand) noexcept nogil:
-    """Pixels in a row with one stride between them; any number where tiles see the operand through scratch."""
-    cdef Py_ssize_t stretch
+cdef int first_of_stretch(const Plan *p, const Operand *operand) noexcept nogil:
+    """The axis from which on pixels lie one stride apart; the outermost where tiles see the operand through scratch."""
     cdef int a = p.axes - 1
-    if operand.packed:
-        return p.pixels
-    stretch = p.count[a]
-    while a > 0 and follows(operand, a - 1, a, p.count[a]):
+    while a > 0 and (operand.packed or follows(operand, a - 1, a, p.count[a])):
         a -= 1
-        stretch *= p.count[a]
-    return stretch
+    return a
 
 
 cdef inline Py_ssize_t stretches_in_line(const Plan *p) noexcept nogil:
@@ -180,8 +175,8 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
 
 cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
     """Set the tiles, the orientation and what is packed."""
-    cdef Py_ssize_t unit = p.unit, lanes, bands, pixels
-    cdef int inner = p.axes - 1
+    cdef Py_ssize_t unit = p.unit, lanes, bands
+    cdef int inner = p.axes - 1, axis
     p.isa = isa
     p.kernels = isa.real[unit == 8]
     p.x.packed = pack_x or p.x.load != p.copy or not (
@@ -197,24 +192,22 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
         p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
-    p.stretch = min(uniform_stretch(p, &p.x), uniform_stretch(p, &p.out))
+    p.outer = max(first_of_stretch(p, &p.x), first_of_stretch(p, &p.out)) - 1
     if p.has_residual:
-        p.stretch = min(p.stretch, uniform_stretch(p, &p.residual))
-    pixels = p.count[inner]
-    p.outer = inner - 1
-    while pixels < p.stretch:
-        pixels *= p.count[p.outer]
-        p.outer -= 1
+        p.outer = max(p.outer, first_of_stretch(p, &p.residual) - 1)
+    p.stretch = 1
+    for axis in range(p.outer + 1, p.axes):
+        p.stretch *= p.count[axis]
 
     p.cuts = cuts_of(p)
 
 
 cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
-    """Terms of the sums that tiles add in one go: all, or as many as keep a panel of weights in the first level, if the
-    second does not hold all weights (768 to 3072 channels on 7×7 pixels, NHWC, and 3072 to 768, take 1.1 and 1.3 times as
-    long in one go), or if each term reads a line of x of its own, for the next tile to find those (1024 to 256 on 14×14,
-    NCHW, 1.06 times). Else slices cost time: 21 layers in NHWC take 1.04 times as long in them."""
-    if p.pixels_are_rows and (weight_bytes(p) > second_level() or not p.x_by_depth):
+    """Terms of the sums that tiles whose rows are pixels add in one go: all, or as many as keep a panel of weights in the
+    first level, if the second does not hold all weights (768 to 3072 channels on 7×7 pixels, NHWC, and 3072 to 768, take 1.1
+    and 1.3 times as long in one go), or if each term reads a line of x of its own, for the next tile to find those (1024 to
+    256 on 14×14, NCHW, 1.06 times). Else slices cost time: 21 layers in NHWC take 1.04 times as long in them."""
+    if weight_bytes(p) > second_level() or not p.x_by_depth:
         return max(1, first_level() * 2 // 3 // (p.panel_width * p.unit))
     return max(1, p.c_in)
 
@@ -306,6 +299,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
             p.block = min(p.block, max(1, X_BYTES // ((p.c_in + p.c_out) * p.unit * least)) * least)
     cdef Py_ssize_t panel_channels = min(p.panel_width, p.c_out), panel_bytes = p.panel_width * p.unit
 
+    # Several stretches in a block, unless threads would get unequal shares of them.
     p.segment = p.stretch
     stretches = stretches_in_line(p)
     if (stretches > 1 and p.block >= 2 * p.stretch and p.mix == NULL and p.lines == 1
@@ -325,7 +319,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     p.block = ceil_div(ceil_div(p.segment, p.granule), p.blocks) * p.granule
     p.tasks = tasks * p.blocks * p.shares
 
-    # 256 to 1024 channels on 14×14 pixels, NCHW: prefetching the lines that a copy is going to write saves 5 to 12 %
+    # prefetching the lines that a copy is going to write: 512 to 512 channels on 14×14 pixels, NCHW, 1.06 times as fast
     p.out_is_far = (p.pixels + p.c_in) * p.c_out * p.unit > second_level() // 2
 
     p.out_block = p.block

@@ -20,7 +20,6 @@ cdef extern from "<stdlib.h>" nogil:
 cdef extern from "isa.h" nogil:
     enum:
         MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH, RELU
-    void prefetch_lines(const char *p, Py_ssize_t bytes_)
     ctypedef struct tile_run "struct tile_run":
         Py_ssize_t tiles, depth, columns
         Py_ssize_t lines, a_line, b_line, start_line, c_line, residual_line

@@ -8,14 +8,9 @@ enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one, or instea
 enum { FEW = 4 }; /* channels that mix.h takes, vectors that pick.h takes */
 
 enum { LINE_BYTES = 64 };
-/* Have the second-level cache fetch a line; the first level; and the second all lines of so many bytes (gcc drops calls of
- * functions that only prefetch). */
+/* Have the second-level cache fetch a line; the first level. */
 #define PREFETCH(p) __builtin_prefetch(p, 0, 2)
 #define PREFETCH_NEAR(p) __builtin_prefetch(p, 0, 3)
-static inline void prefetch_lines(const char *p, ptrdiff_t bytes) {
-    for (ptrdiff_t i = 0; i < bytes + LINE_BYTES - 1; i += LINE_BYTES) PREFETCH(p + i);
-    __asm__ volatile("");
-}
 
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h), or in lines side by side. Every stride is in bytes. */
 struct tile_run {

@@ -59,17 +59,6 @@ cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *nea
         count -= length
 
 
-cdef void prefetch_runs(const Plan *p, const Operand *operand, const char *far, Py_ssize_t first, Py_ssize_t count,
-                        Py_ssize_t channels) noexcept nogil:
-    """Lines of a run of pixels in each channel."""
-    cdef Py_ssize_t channel
-    if operand.pixel[p.axes - 1] != p.unit:
-        return
-    far += pixel_offset(p, operand, first)
-    for channel in range(channels):
-        prefetch_lines(far + channel * operand.channel, count * p.unit)
-
-
 cdef inline Py_ssize_t a_rows(const Plan *p, const tile_run *t, Py_ssize_t rows) noexcept nogil:
     """Bytes of so many rows of a: pixels, or whole bands of weights."""
     return rows * (t.a_row if p.pixels_are_rows else p.c_in * p.unit)
@@ -240,8 +229,6 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     x = load_x(p, block, cut, k, depth)
     if p.out.packed:
         out = in_scratch(p, block.out_scratch, p.out_row, p.pixels_are_rows)
-        if p.out_is_far:
-            prefetch_runs(p, &p.out, far_out, block.first + begin, count, channels)
     else:
         out = in_place(p, &p.out, far_out + block.out_at)  # all pixels: begin is 0
     if last and p.has_residual:

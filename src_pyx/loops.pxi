@@ -2,6 +2,7 @@
 
 cdef enum:
     AHEAD_BYTES = 4096               # of rows of x, at least, between what is read and what is prefetched
+    ROWS_TOGETHER = 28               # of bands that go along a strip side by side, at most
 
 cdef struct Call:
     const Plan *plan
@@ -59,11 +60,6 @@ cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *nea
         count -= length
 
 
-cdef inline Py_ssize_t a_rows(const Plan *p, const tile_run *t, Py_ssize_t rows) noexcept nogil:
-    """Bytes of so many rows of a: pixels, or whole bands of weights."""
-    return rows * (t.a_row if p.pixels_are_rows else p.c_in * p.unit)
-
-
 cdef inline void look_ahead(const Plan *p, tile_run *t, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
     """Which b the tiles of lines prefetch: the next strip, or evenly the weights that follow. In a burst, a line in each
     step of the first tiles, weights of 2 to 4 MB take 1.06 times as long (six layers, NHWC; 1.07 times in NCHW)."""
@@ -80,33 +76,29 @@ cdef inline void look_ahead(const Plan *p, tile_run *t, Py_ssize_t vectors, Py_s
         t.b_ahead_line = 0
 
 
-cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, bint down, Py_ssize_t rows, Py_ssize_t vectors,
+cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t vectors,
                Py_ssize_t tiles) noexcept nogil:
-    """Tiles in a line, down the rows or along the columns; leaves the operands behind it. term: the first of the sums."""
+    """Tiles in a line, down the pixels or along the strips; leaves the operands behind it. term: the first of the sums."""
     cdef Py_ssize_t width = vectors * p.kernels.lanes * p.unit
     cdef const char *a = t.a
     if tiles == 0:
         return
     t.tiles = tiles
-    t.a_tile = a_rows(p, t, rows) if down else 0
-    t.b_tile = 0 if down else width
-    t.c_tile = rows * t.c_row if down else width
-    t.residual_tile = rows * t.residual_row if down else width
-    if not p.pixels_are_rows:        # each a band of weights
-        t.a_k = rows * p.unit
+    if p.pixels_are_rows:
+        t.a_tile, t.b_tile = rows * t.a_row, 0
+        t.c_tile, t.start_tile, t.residual_tile = rows * t.c_row, rows * t.start_row, rows * t.residual_row
+        t.b_ahead_tile = t.lines * t.b_ahead_line
+        t.a_ahead = LINE_BYTES
+    else:
+        t.a_tile, t.b_tile = 0, width
+        t.c_tile, t.start_tile, t.residual_tile = width, 0 if t.start_by_row else width, width
+        t.b_ahead_tile = width
+        t.a_k = rows * p.unit        # each a band of weights
         t.a += term * t.a_k
-    t.b_ahead_tile = t.lines * t.b_ahead_line if p.pixels_are_rows else t.b_tile
+        t.a_ahead = t.lines * t.a_line if weight_bytes(p) > first_level() else 0
     if t.a_row != p.unit:            # the rows of the next tile, evenly, or what is further (AHEAD_BYTES)
         t.a_ahead = max(t.a_line or t.a_tile, AHEAD_BYTES)
         t.a_ahead_k = t.a_tile // max(t.depth, 1)
-    elif p.pixels_are_rows:
-        t.a_ahead = LINE_BYTES
-    else:
-        t.a_ahead = a_rows(p, t, rows) if weight_bytes(p) > first_level() else 0
-    if t.start_by_row:
-        t.start_tile = rows * p.unit if down else 0
-    else:
-        t.start_tile = rows * t.start_row if down else width
     p.kernels.tile[t.a_row == p.unit][rows][vectors](t)
     t.a = a + tiles * t.a_tile
     t.b += tiles * t.b_tile
@@ -117,42 +109,48 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, bint down, Py_ssize_
         t.residual += tiles * t.residual_tile
 
 
-cdef inline tile_run moved(const Plan *p, const tile_run *t, Py_ssize_t row, Py_ssize_t column) noexcept nogil:
+cdef inline tile_run moved(const Plan *p, const tile_run *t, Py_ssize_t rows) noexcept nogil:
+    """So many rows, whole bands, further down the output channels."""
     cdef tile_run there = t[0]
-    column *= p.unit
-    there.a += a_rows(p, t, row)
-    there.b += column
-    there.c += row * t.c_row + column
-    there.start += row * p.unit if t.start_by_row else row * t.start_row + column
+    there.a += rows * p.c_in * p.unit
+    there.c += rows * t.c_row
+    there.start += rows * (p.unit if t.start_by_row else t.start_row)
     if t.residual != NULL:
-        there.residual += row * t.residual_row + column
+        there.residual += rows * t.residual_row
     return there
 
 
 cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t tiles, Py_ssize_t columns,
                Py_ssize_t widest) noexcept nogil:
-    """Outputs as a grid of tiles of nearly equal height and width, `tiles` down, in lines along the side that has more."""
+    """Outputs as a grid of tiles of nearly equal height and width, `tiles` down: a panel down its pixels, or bands along their
+    strips. Some bands go together, so that a strip comes into the first level once for all of them: sixteen layers in NCHW
+    are 1.02 times as fast as band after band, twelve with AVX2 1.05 times."""
     cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(columns, lanes), cut_off = total * lanes - columns
     cdef Py_ssize_t strips = ceil_div(total, widest), vectors = total // strips, wider = total % strips
-    cdef Py_ssize_t height = rows // tiles, taller = rows % tiles, i
-    cdef tile_run here
-    if strips <= tiles:
-        for i in range(strips):
-            here = moved(p, t, 0, part(total, strips, i) * lanes)
-            look_ahead(p, &here, vectors + (i < wider), tiles)
-            here.columns = (vectors + (i < wider)) * lanes - (cut_off if i == strips - 1 else 0)
-            line(p, &here, term, True, height + 1, vectors + (i < wider), taller)
-            line(p, &here, term, True, height, vectors + (i < wider), tiles - taller)
-    else:
-        for i in range(tiles):
-            here = moved(p, t, part(rows, tiles, i), 0)
-            look_ahead(p, &here, vectors + (wider > 0), tiles)
-            here.columns = (vectors + 1) * lanes
-            line(p, &here, term, False, height + (i < taller), vectors + 1, wider)
-            here.columns = vectors * lanes
-            line(p, &here, term, False, height + (i < taller), vectors, strips - wider - (cut_off > 0))
-            here.columns -= cut_off
-            line(p, &here, term, False, height + (i < taller), vectors, cut_off > 0)
+    cdef Py_ssize_t height = rows // tiles, taller = rows % tiles, i = 0, tall
+    cdef tile_run here = t[0]
+    if p.pixels_are_rows:            # a panel is one strip
+        look_ahead(p, &here, total, tiles)
+        here.columns = columns
+        line(p, &here, term, height + 1, total, taller)
+        line(p, &here, term, height, total, tiles - taller)
+        return
+    while i < tiles:
+        tall = height + (i < taller)
+        here = moved(p, t, part(rows, tiles, i))
+        here.lines = min((taller if i < taller else tiles) - i, max(ROWS_TOGETHER // tall, 1))
+        here.a_line = tall * p.c_in * p.unit
+        here.c_line = tall * t.c_row
+        here.start_line = tall * (p.unit if t.start_by_row else t.start_row)
+        here.residual_line = tall * t.residual_row
+        look_ahead(p, &here, vectors + (wider > 0), tiles)
+        here.columns = (vectors + 1) * lanes
+        line(p, &here, term, tall, vectors + 1, wider)
+        here.columns = vectors * lanes
+        line(p, &here, term, tall, vectors, strips - wider - (cut_off > 0))
+        here.columns -= cut_off
+        line(p, &here, term, tall, vectors, cut_off > 0)
+        i += here.lines
 
 
 cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t number, Py_ssize_t rows, Py_ssize_t tiles,
@@ -283,7 +281,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
         if p.first_slices > 1 and afresh:
             rows = ceil_div(channels, bands)
             slices(p, &t, k, p.first_slices, rows, 1, count, p.strip_vectors)
-            t = moved(p, &t, rows, 0)
+            t = moved(p, &t, rows)
             channels -= rows
             bands -= 1
         if bands:

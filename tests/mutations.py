@@ -296,7 +296,7 @@ MUTANTS = (
     Mutant(
         "bands after the first",
         "loops.pxi",
-        (("t = moved(p, &t, rows, 0)", "t = moved(p, &t, 0, 0)"),),
+        (("t = moved(p, &t, rows)", "t = moved(p, &t, 0)"),),
         LARGE,
         isa="avx2",
     ),
@@ -314,7 +314,22 @@ MUTANTS = (
         DEEP,
         isa="avx2",
     ),
-    Mutant("from band to band", "loops.pxi", (("else p.c_in * p.unit)", "else p.c_out * p.unit)"),), PACKED),
+    Mutant("from band to band", "loops.pxi", (("there.a += rows * p.c_in", "there.a += rows * p.c_out"),), PACKED),
+    Mutant("weights of bands together", "loops.pxi", (("a_line = tall * p.c_in * p.unit", "a_line = 0"),), PACKED),
+    Mutant("outputs of bands together", "loops.pxi", (("c_line = tall * t.c_row", "c_line = 0"),), PACKED),
+    Mutant(
+        "biases of bands together",
+        "loops.pxi",
+        (("(p.unit if t.start_by_row else t.start_row)\n        here.res", "0\n        here.res"),),
+        PACKED,
+    ),
+    Mutant(
+        "residuals of bands together",
+        "loops.pxi",
+        (("here.residual_line = tall * t.residual_row", "here.residual_line = 0"),),
+        LARGE,
+    ),
+    Mutant("bands that go together", "loops.pxi", (("i += here.lines", "i += here.lines + 1"),), PACKED),
     Mutant("band of a group", "packing.pxi", (("(group * units * packing.lanes + here.first)", "here.first"),), PACKED),
     Mutant("bands that end together", "packing.pxi", (("                j += 1", "                j += 2"),), PACKED),
     Mutant(

@@ -34,6 +34,9 @@ cdef double MANY_COLLISIONS = 3
 # Vectors of x, and of outputs, that lie across two lines: with channels as rows, 256 to 1024 channels on 14×14 pixels take
 # 1.04 times as long in place as packed, 256 to 256 on 27×27 0.98 times.
 cdef double UNALIGNED = 1.04
+# And vectors of x if the first level keeps a strip: 128 to 256 channels on 13×13 and 14×14 take 0.97 times as long in place as
+# packed, 96 to 576 on 14×14 as long.
+cdef double NEAR_UNALIGNED = 1.02
 # Strips that the one costs more whose last vector is loaded by a mask, which takes a port from the multiply-adds.
 cdef double MASKED = 0.15
 
@@ -97,7 +100,7 @@ cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t 
 
 cdef double cycles(const Plan *p) noexcept nogil:
     """What a group costs."""
-    cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall
+    cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall, strip
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
     cdef double more = page_cycles(p, depth), each
     # columns in vectors; lines of tiles across and down
@@ -120,7 +123,8 @@ cdef double cycles(const Plan *p) noexcept nogil:
         if p.out.channel % LINE_BYTES:
             each *= UNALIGNED
         if not p.x.packed and p.x.channel % LINE_BYTES:
-            each *= UNALIGNED
+            strip = depth * (p.strip_vectors * lanes * unit + LINE_BYTES)
+            each *= UNALIGNED if strip > first_level() * 3 // 4 else NEAR_UNALIGNED
     if not p.x_by_depth and not p.x.packed:
         each *= collisions(p.x.channel, depth)
     each *= p.pixels // p.stretch * p.cuts

@@ -29,9 +29,9 @@ cdef enum:
     STREAMS = 32
     FEW_BANDS = 3
 
-# Rows of x, each at the same place of a page of its own, that are at work at a time, if there are more than FAR_PAGES of them:
-# half of the pages of the second level, as blocks of them fill only a part of its sets. 512 to 256 channels on 32×32 pixels,
-# NCHW, run at 48 % of the limit uncut, at 85 % in three or four parts and at 72 % packed; 256 to 128 at 89 % either way.
+# Rows of x, each at the same place of a page of its own, that are at work at a time if there are more than FAR_PAGES of
+# them, half as many as the second level has pages: blocks of such rows fill only a part of its sets. 512 to 256 channels on
+# 32×32 pixels, NCHW, run at 48 % of the limit uncut, at 85 % in three or four parts and at 72 % packed.
 cdef Py_ssize_t FAR_PAGES = second_level() // PAGE_BYTES // 2
 cdef Py_ssize_t ROWS_AT_WORK = second_level() // PAGE_BYTES // 3
 

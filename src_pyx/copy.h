@@ -40,8 +40,8 @@ INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptr
         }
 }
 
-/* Each store of a square is to another line, and none waits for the one before: the lines of the next square come into the first
- * level meanwhile, and those below it into the second. Without, fifteen layers in NCHW take 1.03 times as long. */
+/* Each store of a square is to another line: those of the next square come into the first level meanwhile, and those below it
+ * into the second. Without, fifteen layers in NCHW take 1.03 times as long. */
 static void NAME(copy_transposed)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, ptrdiff_t n0, ptrdiff_t n1) {
     for (ptrdiff_t i = 0; i < n0; i += LANES)
         for (ptrdiff_t j = 0; j < n1; j += LANES) {

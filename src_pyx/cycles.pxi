@@ -35,7 +35,7 @@ cdef double MANY_COLLISIONS = 3
 # 1.04 times as long in place as packed, 256 to 256 on 27×27 0.98 times.
 cdef double UNALIGNED = 1.04
 # And vectors of x if the first level keeps a strip: 128 to 256 channels on 13×13 and 14×14 take 0.97 times as long in place
-# as packed, 96 to 576 on 14×14 as long.
+# as packed, 96 to 576 on 14×14 1.02 times.
 cdef double NEAR_UNALIGNED = 1.02
 # Strips that the one costs more whose last vector is loaded by a mask, which takes a port from the multiply-adds.
 cdef double MASKED = 0.15

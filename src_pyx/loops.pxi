@@ -89,6 +89,9 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         t.c_tile, t.start_tile, t.residual_tile = rows * t.c_row, rows * t.start_row, rows * t.residual_row
         t.b_ahead_tile = t.lines * t.b_ahead_line
         t.a_ahead = LINE_BYTES
+        if t.a_row != p.unit:        # the rows of the next tile, evenly, or what is further (AHEAD_BYTES)
+            t.a_ahead = max(t.a_line or t.a_tile, AHEAD_BYTES)
+            t.a_ahead_k = t.a_tile // max(t.depth, 1)
     else:
         t.a_tile, t.b_tile = 0, width
         t.c_tile, t.start_tile, t.residual_tile = width, 0 if t.start_by_row else width, width
@@ -96,9 +99,6 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         t.a_k = rows * p.unit        # each a band of weights
         t.a += term * t.a_k
         t.a_ahead = t.lines * t.a_line if weight_bytes(p) > first_level() else 0
-    if t.a_row != p.unit:            # the rows of the next tile, evenly, or what is further (AHEAD_BYTES)
-        t.a_ahead = max(t.a_line or t.a_tile, AHEAD_BYTES)
-        t.a_ahead_k = t.a_tile // max(t.depth, 1)
     p.kernels.tile[t.a_row == p.unit][rows][vectors](t)
     t.a = a + tiles * t.a_tile
     t.b += tiles * t.b_tile
@@ -114,22 +114,22 @@ cdef inline tile_run moved(const Plan *p, const tile_run *t, Py_ssize_t rows) no
     cdef tile_run there = t[0]
     there.a += rows * p.c_in * p.unit
     there.c += rows * t.c_row
-    there.start += rows * (p.unit if t.start_by_row else t.start_row)
+    there.start += rows * t.start_row
     if t.residual != NULL:
         there.residual += rows * t.residual_row
     return there
 
 
-cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t tiles, Py_ssize_t columns,
-               Py_ssize_t widest) noexcept nogil:
+cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t tiles,
+               Py_ssize_t columns) noexcept nogil:
     """Outputs as a grid of tiles of nearly equal height and width, `tiles` down: a panel down its pixels, or bands along
     their strips. Some bands go together, so that a strip comes into the first level once for all: sixteen layers in NCHW
     are 1.02 times as fast as band after band, twelve with AVX2 1.05 times."""
     cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(columns, lanes), cut_off = total * lanes - columns
-    cdef Py_ssize_t strips = ceil_div(total, widest), vectors = total // strips, wider = total % strips
+    cdef Py_ssize_t strips = ceil_div(total, p.strip_vectors), vectors = total // strips, wider = total % strips
     cdef Py_ssize_t height = rows // tiles, taller = rows % tiles, i = 0, tall
     cdef tile_run here = t[0]
-    if p.pixels_are_rows:            # a panel is one strip
+    if p.pixels_are_rows:            # tiles as wide as the panel
         look_ahead(p, &here, total, tiles)
         here.columns = columns
         line(p, &here, term, height + 1, total, taller)
@@ -138,10 +138,10 @@ cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t row
     while i < tiles:
         tall = height + (i < taller)
         here = moved(p, t, part(rows, tiles, i))
-        here.lines = min((taller if i < taller else tiles) - i, max(ROWS_TOGETHER // tall, 1))
+        here.lines = min((taller if i < taller else tiles) - i, ROWS_TOGETHER // tall)
         here.a_line = tall * p.c_in * p.unit
         here.c_line = tall * t.c_row
-        here.start_line = tall * (p.unit if t.start_by_row else t.start_row)
+        here.start_line = tall * t.start_row
         here.residual_line = tall * t.residual_row
         look_ahead(p, &here, vectors + (wider > 0), tiles)
         here.columns = (vectors + 1) * lanes
@@ -154,12 +154,12 @@ cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t row
 
 
 cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t number, Py_ssize_t rows, Py_ssize_t tiles,
-                 Py_ssize_t columns, Py_ssize_t widest) noexcept nogil:
+                 Py_ssize_t columns) noexcept nogil:
     """A grid whose sums are added in so many slices, between which they wait in the outputs."""
     cdef Py_ssize_t i, first
     cdef tile_run here
     if number == 1:                  # 4 % of a small call
-        grid(p, t, term, rows, tiles, columns, widest)
+        grid(p, t, term, rows, tiles, columns)
         return
     for i in range(number):
         first = part(t.depth, number, i)
@@ -172,7 +172,7 @@ cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t n
             here.start, here.start_row, here.start_by_row, here.start_line = t.c, t.c_row, False, t.c_line
         if i < number - 1:
             here.bounded, here.residual = 0, NULL
-        grid(p, &here, term + first, rows, tiles, columns, widest)
+        grid(p, &here, term + first, rows, tiles, columns)
 
 
 cdef inline Near in_place(const Plan *p, const Operand *operand, char *data) noexcept nogil:
@@ -240,8 +240,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     t.c = out.data
     t.c_row = out.pixel if p.pixels_are_rows else out.channel
     t.start = bias if cut == 0 else out.data
-    t.start_row = 0 if cut == 0 else t.c_row
     t.start_by_row = cut == 0 and not p.pixels_are_rows
+    t.start_row = p.unit if t.start_by_row else 0 if cut == 0 else t.c_row
     t.clamp = call.clamp
     t.bounded = call.bounded if last else 0
     t.residual = residual.data if last and p.has_residual else NULL
@@ -270,8 +270,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
             t.tiles = count
             p.mix(&t)
         else:
-            slices(p, &t, k, max(1, ceil_div(depth, p.slice)), count, ceil_div(count, p.kernels.max_rows[vectors]), channels,
-                   vectors)
+            slices(p, &t, k, max(1, ceil_div(depth, p.slice)), count, ceil_div(count, p.kernels.max_rows[vectors]), channels)
     else:
         t.a = weight
         t.a_row = p.unit
@@ -280,12 +279,12 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
         bands = part(p.bands[0], p.panels, number + 1) - part(p.bands[0], p.panels, number)
         if p.first_slices > 1 and afresh:
             rows = ceil_div(channels, bands)
-            slices(p, &t, k, p.first_slices, rows, 1, count, p.strip_vectors)
+            slices(p, &t, k, p.first_slices, rows, 1, count)
             t = moved(p, &t, rows)
             channels -= rows
             bands -= 1
         if bands:
-            grid(p, &t, k, channels, bands, count, p.strip_vectors)
+            grid(p, &t, k, channels, bands, count)
     if last and p.out.packed:
         copy_block(p, &p.out, far_out, &out, block.first + begin, count, channels, True)
 

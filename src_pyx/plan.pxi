@@ -14,9 +14,9 @@ cdef Py_ssize_t PACKED_BYTES = 512 << 10
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us
 # with half of the pixels each, 58 us with half of the channels.
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
-# Bytes of outputs in a block where panels write parts of wide rows that the second level does not hold: 48 pages, for
-# which a first-level TLB has room beside the rest. 64 to 1024 channels on 96×96 pixels, NHWC, run at 48 % of the limit in
-# blocks as large as x allows, at 78 % so, and at 61 % with 64 pages.
+# Bytes of outputs in a block where panels write parts of wide rows that the second level does not hold. 64 to 1024
+# channels on 96×96 pixels, NHWC, run at 48 % of the limit in blocks as large as x allows, at 71, 78 and 61 % with 32, 48
+# and 64 pages of outputs.
 cdef Py_ssize_t FAR_OUT_BYTES = 48 * PAGE_BYTES
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10

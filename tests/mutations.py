@@ -318,7 +318,12 @@ MUTANTS = (
     Mutant("weights of bands together", "loops.pxi", (("a_line = tall * p.c_in * p.unit", "a_line = 0"),), PACKED),
     Mutant("outputs of bands together", "loops.pxi", (("c_line = tall * t.c_row", "c_line = 0"),), PACKED),
     Mutant("biases of bands together", "loops.pxi", (("start_line = tall * t.start_row", "start_line = 0"),), PACKED),
-    Mutant("residuals of bands together", "loops.pxi", (("residual_line = tall * t.residual_row", "residual_line = 0"),), LARGE),
+    Mutant(
+        "residuals of bands together",
+        "loops.pxi",
+        (("residual_line = tall * t.residual_row", "residual_line = 0"),),
+        LARGE,
+    ),
     Mutant("bands that go together", "loops.pxi", (("i += here.lines", "i += here.lines + 1"),), PACKED),
     Mutant("band of a group", "packing.pxi", (("(group * units * packing.lanes + here.first)", "here.first"),), PACKED),
     Mutant("bands that end together", "packing.pxi", (("                j += 1", "                j += 2"),), PACKED),

@@ -37,6 +37,14 @@ cdef double UNALIGNED = 1.04
 # And vectors of x if the first level keeps a strip: 128 to 256 channels on 13×13 and 14×14 take 0.97 times as long in place
 # as packed, 96 to 576 on 14×14 1.02 times.
 cdef double NEAR_UNALIGNED = 1.02
+# And such vectors of many rows, more than so many pages apart, that no near cache holds: 192 to 128 channels on 63×63
+# pixels, NCHW, run as fast in place as packed, on 69×69 they take 1.14 times as long, 512 to 256 on 94×94 1.3 times.
+cdef double FAR_UNALIGNED = 1.3
+cdef enum:
+    FAR_ROW_PAGES = 4
+# Cycles for each line of x and outputs if x in place is stretches shorter than a page and the second level holds neither: 24
+# to 96 channels on 112×112 pixels, stride (2, 1), eight of them, NCHW, take 1.27 times as long in place as packed.
+cdef double SHORT_STRETCH_CYCLES = 4.5
 # Strips that the one costs more whose last vector is loaded by a mask, which takes a port from the multiply-adds.
 cdef double MASKED = 0.15
 
@@ -102,7 +110,7 @@ cdef double cycles(const Plan *p) noexcept nogil:
     """What a group costs."""
     cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall, strip
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    cdef double more = page_cycles(p, depth), each
+    cdef double more = page_cycles(p, depth), each, lines = (p.c_in + p.c_out) * p.pixels * unit / LINE_BYTES
     # columns in vectors; lines of tiles across and down
     if p.pixels_are_rows:
         columns = ceil_div(p.c_out, lanes)
@@ -124,10 +132,16 @@ cdef double cycles(const Plan *p) noexcept nogil:
             each *= UNALIGNED
         if not p.x.packed and p.x.channel % LINE_BYTES:
             strip = depth * (p.strip_vectors * lanes * unit + LINE_BYTES)
-            each *= UNALIGNED if strip > first_level() * 3 // 4 else NEAR_UNALIGNED
+            if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and rows_are_far(p):
+                each *= FAR_UNALIGNED
+            else:
+                each *= UNALIGNED if strip > first_level() * 3 // 4 else NEAR_UNALIGNED
     if not p.x_by_depth and not p.x.packed:
         each *= collisions(p.x.channel, depth)
     each *= p.pixels // p.stretch * p.cuts
+    if (not p.pixels_are_rows and first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out)
+            and p.stretch * unit < PAGE_BYTES and lines * LINE_BYTES > second_level()):
+        each += SHORT_STRETCH_CYCLES * lines
     each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, p.pixels_are_rows)
     if p.has_residual:
         each += copy_cycles(p, &p.residual, p.c_out, p.pixels_are_rows)

@@ -14,9 +14,9 @@ cdef Py_ssize_t PACKED_BYTES = 512 << 10
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us
 # with half of the pixels each, 58 us with half of the channels.
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
-# Bytes of outputs in a block where panels write parts of wide rows that the second level does not hold. 64 to 1024
-# channels on 96×96 pixels, NHWC, run at 48 % of the limit in blocks as large as x allows, at 71, 78 and 61 % with 32, 48
-# and 64 pages of outputs.
+# Bytes of outputs in a block where the second level does not hold all, and panels write parts of wide rows or tiles go
+# through several stretches side by side. 64 to 1024 channels on 96×96 pixels, NHWC, run at 48 % of the limit in blocks as
+# large as x allows, at 71, 78 and 61 % with 32, 48 and 64 pages of outputs; 3 to 64 on 224×224, stride 2, 1.3 times as fast.
 cdef Py_ssize_t FAR_OUT_BYTES = 48 * PAGE_BYTES
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
@@ -332,12 +332,13 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
             p.lines = p.panels
         else:
             p.block = min(p.block, max(1, X_BYTES // ((p.c_in + p.c_out) * p.unit * least)) * least)
-    if (p.pixels_are_rows and p.panels > 1 and p.lines == 1 and not p.out.packed and not weights_are_far(p)
-            and 2 * p.c_out * p.unit >= PAGE_BYTES and p.c_out * p.pixels * p.unit > second_level()):
+    stretches = stretches_in_line(p)
+    if (p.pixels_are_rows and p.lines == 1 and not p.out.packed and not weights_are_far(p)
+            and (stretches > 1 or p.panels > 1 and 2 * p.c_out * p.unit >= PAGE_BYTES)
+            and p.c_out * p.pixels * p.unit > second_level()):
         p.block = min(p.block, max(1, FAR_OUT_BYTES // (p.c_out * p.unit * least)) * least)
     # Several stretches in a block, unless threads would get unequal shares of them.
     p.segment = p.stretch
-    stretches = stretches_in_line(p)
     if (stretches > 1 and p.block >= 2 * p.stretch and p.mix == NULL and p.lines == 1
             and (stretches % threads == 0 or stretches >= 8 * threads)):
         p.segment *= stretches

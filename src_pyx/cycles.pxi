@@ -37,9 +37,11 @@ cdef double UNALIGNED = 1.04
 # And vectors of x if the first level keeps a strip: 128 to 256 channels on 13×13 and 14×14 take 0.97 times as long in place
 # as packed, 96 to 576 on 14×14 1.02 times.
 cdef double NEAR_UNALIGNED = 1.02
-# And such vectors of many rows, more than so many pages apart, that no near cache holds: 192 to 128 channels on 63×63
-# pixels, NCHW, run as fast in place as packed, on 69×69 they take 1.14 times as long, 512 to 256 on 94×94 1.3 times.
+# And vectors of many rows, more than so many pages apart, that no near cache holds: 192 to 128 channels on 63×63 pixels,
+# NCHW, run as fast in place as packed, on 69×69 they take 1.14 times as long, 512 to 256 on 94×94 1.3 times; aligned ones,
+# 192 to 384 on 80×80, 1.1 times.
 cdef double FAR_UNALIGNED = 1.3
+cdef double FAR_ALIGNED = 1.07
 cdef enum:
     FAR_ROW_PAGES = 4
 # Cycles for each line of x and outputs if x in place is stretches shorter than a page and the second level holds neither: 24
@@ -130,12 +132,11 @@ cdef double cycles(const Plan *p) noexcept nogil:
             p.isa, <double> p.c_out / p.bands[0], <double> columns / wide, depth, more)
         if p.out.channel % LINE_BYTES:
             each *= UNALIGNED
-        if not p.x.packed and p.x.channel % LINE_BYTES:
+        if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and rows_are_far(p):
+            each *= FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED
+        elif not p.x.packed and p.x.channel % LINE_BYTES:
             strip = depth * (p.strip_vectors * lanes * unit + LINE_BYTES)
-            if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and rows_are_far(p):
-                each *= FAR_UNALIGNED
-            else:
-                each *= UNALIGNED if strip > first_level() * 3 // 4 else NEAR_UNALIGNED
+            each *= UNALIGNED if strip > first_level() * 3 // 4 else NEAR_UNALIGNED
     if not p.x_by_depth and not p.x.packed:
         each *= collisions(p.x.channel, depth)
     each *= p.pixels // p.stretch * p.cuts

@@ -102,6 +102,11 @@ cdef double page_cycles(const Plan *p, Py_ssize_t depth) noexcept nogil:
     return PAGE_CYCLES if depth <= FAR_TLB_PAGES else FAR_PAGE_CYCLES
 
 
+cdef inline double slower(const Plan *p, double factor) noexcept nogil:
+    """Factors of memory are measured with vectors of a line; with shorter ones sums take longer, and memory does not."""
+    return 1 + (factor - 1) * p.kernels.lanes * p.unit / LINE_BYTES
+
+
 cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t depth, double more) noexcept nogil:
     """A step loads rows + vectors, two in a cycle, and waits four cycles for the sums of the step before, and `more`."""
     cdef double fmas = rows * vectors * isa.fma_cycles
@@ -120,25 +125,25 @@ cdef double cycles(const Plan *p) noexcept nogil:
         tall = ceil_div(p.stretch, p.kernels.max_rows[p.panel_width // lanes])
         each = wide * tall * tile_cycles(p.isa, <double> p.stretch / tall, <double> columns / wide, depth, more)
         if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[p.axes - 1], p.stretch // tall):
-            each *= CONFLICT
+            each *= slower(p, CONFLICT)
         if p.stretch < p.pixels and p.stretch < LOW_SHARE * tall * p.kernels.max_rows[p.panel_width // lanes]:
             each *= LOW_TILES
         if not p.x_by_depth:
-            each *= PAGES_APART if more else APART
+            each *= slower(p, PAGES_APART if more else APART)
     else:
         columns = ceil_div(p.stretch, lanes)
         wide = ceil_div(columns, p.strip_vectors)
         each = (wide + (MASKED if p.stretch % lanes else 0)) * p.bands[0] * tile_cycles(
             p.isa, <double> p.c_out / p.bands[0], <double> columns / wide, depth, more)
         if p.out.channel % LINE_BYTES:
-            each *= UNALIGNED
+            each *= slower(p, UNALIGNED)
         if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and rows_are_far(p):
-            each *= FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED
+            each *= slower(p, FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED)
         elif not p.x.packed and p.x.channel % LINE_BYTES:
             strip = depth * (p.strip_vectors * lanes * unit + LINE_BYTES)
-            each *= UNALIGNED if strip > first_level() * 3 // 4 else NEAR_UNALIGNED
+            each *= slower(p, UNALIGNED if strip > first_level() * 3 // 4 else NEAR_UNALIGNED)
     if not p.x_by_depth and not p.x.packed:
-        each *= collisions(p.x.channel, depth)
+        each *= slower(p, collisions(p.x.channel, depth))
     each *= p.pixels // p.stretch * p.cuts
     if (not p.pixels_are_rows and first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out)
             and p.stretch * unit < PAGE_BYTES and lines * LINE_BYTES > second_level()):

@@ -219,9 +219,10 @@ cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
     """Terms of the sums that tiles whose rows are pixels add in one go: all, or as many as keep a panel of weights in the
     first level, if the second does not hold all weights (768 to 3072 channels on 7×7 pixels, NHWC, and 3072 to 768, take 1.1
     and 1.3 times as long in one go), or if each term reads a line of x of its own, for the next tile to find those (1024 to
-    256 on 14×14, NCHW, 1.06 times). Else slices cost time: 21 layers in NHWC take 1.04 times as long in them."""
+    256 on 14×14, NCHW, 1.06 times; with room for these lines too 672 to 112 1.15 times with AVX2). Else slices cost time: 21
+    layers in NHWC take 1.04 times as long in them."""
     if weight_bytes(p) > second_level() or not p.x_by_depth:
-        return max(1, first_level() * 2 // 3 // (p.panel_width * p.unit))
+        return max(1, first_level() * 2 // 3 // (p.panel_width * p.unit + (0 if p.x_by_depth else LINE_BYTES)))
     return max(1, p.c_in)
 
 

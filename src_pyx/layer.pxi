@@ -358,7 +358,7 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
             p.axes += 1
     merge_axes(p)
     g.work = max(<double> p.c_in * p.c_out, WORK_TO_MOVE * (p.c_in + p.c_out)) * p.groups * p.pixels
-    g.planned = threads_for(g)
+    g.planned = p.threads = threads_for(g)
     if p.pixels and p.c_out:
         choose_plan(p, g.planned)
         pack(layer, p.pixels_are_rows)

@@ -167,9 +167,10 @@ MUTANTS = (
         "tile.h",
         (
             (
-                "    ptrdiff_t k = t->depth;",
-                "    ptrdiff_t k = t->depth, end = k ? k - 1 : 0;\n"
-                + "    at.a += end * a_k, at.a5 += end * a_k, at.a10 += end * a_k, at.b += end * b_k;",
+                "b, a + t->a_ahead, b_ahead};",
+                "b, a + t->a_ahead, b_ahead};\n"
+                + "        const ptrdiff_t end = (k ? k - 1 : 0) * unit;\n"
+                + "        at.a += end, at.a5 += end, at.a10 += end, at.b += end * V * LANES;",
             ),
             (
                 "at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;",

@@ -71,7 +71,7 @@ cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channe
         return 0
     if operand.load == p.copy:
         if other == p.unit:
-            each = FAR_TRANSPOSE_CYCLES if channels * p.pixels * p.unit > second_level() else TRANSPOSE_CYCLES
+            each = FAR_TRANSPOSE_CYCLES if are_far(p, channels) else TRANSPOSE_CYCLES
         if 0 < inner <= FEW * p.unit:
             each = PICKED_CYCLES
         if inner == p.unit:
@@ -117,7 +117,7 @@ cdef double cycles(const Plan *p) noexcept nogil:
     """What a group costs."""
     cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall, strip
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    cdef double more = page_cycles(p, depth), each, lines = (p.c_in + p.c_out) * p.pixels * unit / LINE_BYTES
+    cdef double more = page_cycles(p, depth), each
     # columns in vectors; lines of tiles across and down
     if p.pixels_are_rows:
         columns = ceil_div(p.c_out, lanes)
@@ -146,8 +146,8 @@ cdef double cycles(const Plan *p) noexcept nogil:
         each *= slower(p, collisions(p.x.channel, depth))
     each *= p.pixels // p.stretch * p.cuts
     if (not p.pixels_are_rows and first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out)
-            and p.stretch * unit < PAGE_BYTES and lines * LINE_BYTES > second_level()):
-        each += SHORT_STRETCH_CYCLES * lines
+            and p.stretch * unit < PAGE_BYTES and are_far(p, p.c_in + p.c_out)):
+        each += SHORT_STRETCH_CYCLES * (p.c_in + p.c_out) * p.pixels * unit / LINE_BYTES
     each += copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, p.pixels_are_rows)
     if p.has_residual:
         each += copy_cycles(p, &p.residual, p.c_out, p.pixels_are_rows)

@@ -23,7 +23,8 @@ struct tile_run {
     ptrdiff_t a_row, a_k, a_tile;
     const char *b; /* column operand */
     ptrdiff_t b_k, b_tile;
-    const char *start; /* what the sums start from: an element for each row, side by side, or rows of columns (start_row 0: alike) */
+    /* what the sums start from: an element for each row, side by side, or rows of columns (start_row 0: alike) */
+    const char *start;
     ptrdiff_t start_row, start_tile;
     int start_by_row;
     /* what the steps prefetch: from a_ahead bytes after the tile's own a, a_ahead_k further at each (where rows lie side by

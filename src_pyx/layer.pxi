@@ -62,7 +62,6 @@ cdef class Geometry:
     cdef int typenum
     cdef bint out_is_plain               # laid out as a result that is allocated here
     cdef int asked                       # threads that the caller asked for; 0: left to the default
-    cdef int planned                     # threads that the plan is made for
     cdef double work                     # multiply-adds, or what moving the elements costs if that is more
 
 
@@ -198,7 +197,7 @@ cdef class Layer:
                        ("residual", p.has_residual and p.residual.packed)) if packed],
             "block": p.block, "blocks": p.blocks, "segment": p.segment, "cuts": p.cuts, "shares": p.shares,
             "panel": p.panel_width, "strip": p.strip_vectors * p.kernels.lanes, "scratch": p.scratch,
-            "tasks": p.tasks, "threads": known.planned,
+            "tasks": p.tasks, "threads": p.threads,
         }
 
     @property
@@ -358,9 +357,9 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
             p.axes += 1
     merge_axes(p)
     g.work = max(<double> p.c_in * p.c_out, WORK_TO_MOVE * (p.c_in + p.c_out)) * p.groups * p.pixels
-    g.planned = p.threads = threads_for(g)
+    p.threads = threads_for(g)
     if p.pixels and p.c_out:
-        choose_plan(p, g.planned)
+        choose_plan(p, p.threads)
         pack(layer, p.pixels_are_rows)
     return g
 
@@ -373,7 +372,7 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
     cdef Py_ssize_t first = 0, last, slice_
     if p.pixels == 0 or p.c_out == 0:
         return 0
-    if threads != known.planned:
+    if threads != p.threads:
         replanned = known.plan
         choose_plan(&replanned, threads)
         p = &replanned

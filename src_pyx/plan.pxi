@@ -160,6 +160,11 @@ cdef inline bint weights_are_far(const Plan *p) noexcept nogil:
     return weight_bytes(p) > second_level() // 2
 
 
+cdef inline bint are_far(const Plan *p, Py_ssize_t channels) noexcept nogil:
+    """So many channels of all pixels are more than the second level holds."""
+    return channels * p.pixels * p.unit > second_level()
+
+
 cdef inline bint rows_are_far(const Plan *p) noexcept nogil:
     """x in place, a row for each channel in pages of its own, which the near caches of all threads do not hold."""
     return not p.x.packed and p.x.channel >= PAGE_BYTES and p.c_in * p.pixels * p.unit > p.threads * second_level()
@@ -302,6 +307,11 @@ cdef void size_scratch(Plan *p) noexcept nogil:
         p.out_bytes if p.has_residual and p.residual.packed else 0)
 
 
+cdef inline Py_ssize_t pixels_of(const Plan *p, Py_ssize_t size, Py_ssize_t channels, Py_ssize_t least) noexcept nogil:
+    """Pixels of so many channels that make `size` bytes: whole tiles, one at least."""
+    return max(1, size // (channels * p.unit * least)) * least
+
+
 cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     """From shapes and strides to blocks and scratch."""
     cdef Py_ssize_t lanes, least, stretches, tasks
@@ -325,22 +335,21 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     p.first_slices = 1
     if not p.pixels_are_rows and not p.out.packed and rows_are_far(p):
         p.first_slices = max(1, depth // STREAMS)
-    p.block = max(1, x_bytes(p) // (depth * p.unit * least)) * least
+    p.block = pixels_of(p, x_bytes(p), depth, least)
     p.lines = 1
     if p.pixels_are_rows and p.panels > 1 and weight_bytes(p) <= first_level():
         # Panels write parts of a pixel's outputs. 16 to 96 channels on 112×112 pixels, NHWC, take 1.12 times as long in one
         # block as in blocks whose outputs stay in the second level; and those 1.14 to 1.2 times as long as a tile of each
         # panel for some pixels, then for the next (32 to 192 channels: 1.4 times). With more weights that does not pay.
         if (p.c_out == p.panels * p.panel_width and not p.out.packed and not (p.has_residual and p.residual.packed)
-                and (p.c_in + p.c_out) * p.pixels * p.unit > second_level() and 2 * weight_bytes(p) <= first_level()):
+                and are_far(p, p.c_in + p.c_out) and 2 * weight_bytes(p) <= first_level()):
             p.lines = p.panels
         else:
-            p.block = min(p.block, max(1, X_BYTES // ((p.c_in + p.c_out) * p.unit * least)) * least)
+            p.block = min(p.block, pixels_of(p, X_BYTES, p.c_in + p.c_out, least))
     stretches = stretches_in_line(p)
     if (p.pixels_are_rows and p.lines == 1 and not p.out.packed and not weights_are_far(p)
-            and (stretches > 1 or p.panels > 1 and 2 * p.c_out * p.unit >= PAGE_BYTES)
-            and p.c_out * p.pixels * p.unit > second_level()):
-        p.block = min(p.block, max(1, FAR_OUT_BYTES // (p.c_out * p.unit * least)) * least)
+            and (stretches > 1 or p.panels > 1 and 2 * p.c_out * p.unit >= PAGE_BYTES) and are_far(p, p.c_out)):
+        p.block = min(p.block, pixels_of(p, FAR_OUT_BYTES, p.c_out, least))
     # Several stretches in a block, unless threads would get unequal shares of them.
     p.segment = p.stretch
     if (stretches > 1 and p.block >= 2 * p.stretch and p.mix == NULL and p.lines == 1

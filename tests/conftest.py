@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support import DTYPES, KNOWN_ISAS, LAYOUTS
 
-from pwconv import _core
+from pwconv import _core, get_num_threads, set_num_threads
 
 # The fixtures below choose a kernel and hold no state that an example could spoil.
 COMMON = {
@@ -47,6 +47,13 @@ def isa(request):
     before = _core.select_isa(request.param)
     yield request.param
     _core.select_isa(before)
+
+
+@pytest.fixture
+def keep_threads():
+    before = get_num_threads()
+    yield before
+    set_num_threads(before)
 
 
 @pytest.fixture(params=LAYOUTS)

@@ -396,13 +396,7 @@ MUTANTS = (
         ),
         REPEATS,
     ),
-    Mutant(
-        "threads that weights were packed for",
-        "plan.pxi",
-        (("    p.mix = mix_of(p)\n", "    p.threads = threads\n    p.mix = mix_of(p)\n"),),
-        ("test_repeats.py::test_weights_fit_whatever_the_number_of_threads",),
-        "avx512",
-    ),
+    Mutant("threads of a packed form", "plan.pxi", (("p.mix = mix_of", "p.threads = threads; p.mix = mix_of"),), REPEATS, "avx512"),
     Mutant(
         "flags of a known call", "layer.pxi", (("and (cnp.PyArray_FLAGS(array) & FLAGS) == view.flags", ""),), REPEATS
     ),

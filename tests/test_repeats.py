@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from support import arrange, same_bits
 
-import pwconv
-from pwconv import Conv1x1, conv1x1
+from pwconv import Conv1x1, conv1x1, set_num_threads
 
 
 @pytest.fixture
@@ -146,14 +145,11 @@ def test_a_good_call_does_not_excuse_a_bad_one(isa, layout, rng, weight, bias, n
 
 
 @pytest.mark.parametrize("first, second", ((1, 2), (2, 1)))
-def test_weights_fit_whatever_the_number_of_threads(isa, rng, first, second):
+def test_weights_fit_whatever_the_number_of_threads(isa, rng, keep_threads, first, second):
     """One thread's caches do not hold this x, two threads' may: that must not ask for weights in a form nobody packed."""
     x, weight = rng.standard_normal((64, 102, 102)).astype("float32"), rng.standard_normal((48, 64)).astype("float32")
-    layer, before = Conv1x1(weight), pwconv.get_num_threads()
-    try:
-        pwconv.set_num_threads(first)
-        expected = layer(x)
-        pwconv.set_num_threads(second)
-        assert same_bits(layer(x), expected)
-    finally:
-        pwconv.set_num_threads(before)
+    layer = Conv1x1(weight)
+    set_num_threads(first)
+    expected = layer(x)
+    set_num_threads(second)
+    assert same_bits(layer(x), expected)

@@ -21,13 +21,6 @@ from pwconv import _threads, conv1x1
 FREE = {"OMP_NUM_THREADS": None, "OMP_THREAD_LIMIT": None, "PWCONV_ISA": None}
 
 
-@pytest.fixture
-def keep_threads():
-    before = pwconv.get_num_threads()
-    yield before
-    pwconv.set_num_threads(before)
-
-
 def test_set_and_get(keep_threads):
     for n in (1, 2, 5, np.int64(3)):
         pwconv.set_num_threads(n)

@@ -19,10 +19,12 @@ SOURCES = Path("src_pyx")
 FLAGS = ["-O3", "-falign-loops=64", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread", "-Wall"]
 OPENMP = ["-fopenmp"]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
-ISA_FLAGS = {"tile_baseline": []}
+# -fno-wrapv: with Python's own -fwrapv gcc 12 keeps sums of AVX2's tiles in memory, which take 1.4 times as long.
+TILE_FLAGS = ["-fno-wrapv"]
+ISA_FLAGS = {"tile_baseline": TILE_FLAGS}
 if X86:
-    ISA_FLAGS["tile_avx2"] = ["-mavx2", "-mfma"]
-    ISA_FLAGS["tile_avx512"] = ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+    ISA_FLAGS["tile_avx2"] = [*TILE_FLAGS, "-mavx2", "-mfma"]
+    ISA_FLAGS["tile_avx512"] = [*ISA_FLAGS["tile_avx2"], "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
     ISA_FLAGS["tile_avx512_narrow"] = ISA_FLAGS["tile_avx512"]
 
 

@@ -31,6 +31,10 @@ cdef extern from "isa.h" nogil:
         Py_ssize_t start_row, start_tile
         int start_by_row
         Py_ssize_t a_ahead, a_ahead_k
+        int b_is_weights, b_whole
+        char *keep
+        Py_ssize_t keep_tile
+        Py_ssize_t ahead_lines
         const char *b_ahead
         Py_ssize_t b_ahead_k, b_ahead_tile, b_ahead_line
         char *c
@@ -52,6 +56,7 @@ cdef extern from "isa.h" nogil:
         const char *name
         int fma
         int panel_vectors
+        int strip_vectors
         double fma_cycles
         const kernels *real[2]
     Py_ssize_t first_level()

@@ -1,13 +1,15 @@
 # What a plan costs: an estimate in cycles of tiles, copies, caches that evict and pages that are missed.
 
 # Cycles of a copy: for an element that is transposed (the store misses the cache), where the second level holds x and where
-# it does not; for one that is picked from a row; for one that is moved alone; and for a line that is moved as it lies, where
-# rows share a page and where each has pages of its own: 96 to 96 channels on 54×54 pixels, NCHW, take 1.07 times as long
-# packed as in place.
+# it does not; for one that is picked from a row, and for each row; for one that is moved alone; and for a line that is moved
+# as it lies, where rows share a page and where each has pages of its own: 96 to 96 channels on 54×54 pixels, NCHW, take 1.07
+# times as long packed as in place. With strides the estimate so chooses plans of 40 layers in NCHW that take 1.03 times as
+# long as the best; 1.05 times with 1.5 for an element picked and 3 for one alone (Xeon with 1 MiB).
 cdef double TRANSPOSE_CYCLES = 0.6
 cdef double FAR_TRANSPOSE_CYCLES = 1.6
-cdef double PICKED_CYCLES = 1.5
-cdef double ELEMENT_CYCLES = 3.0
+cdef double PICKED_CYCLES = 1.0
+cdef double PICKED_ROW_CYCLES = 10
+cdef double ELEMENT_CYCLES = 2
 cdef double STRAIGHT_CYCLES = 5.0
 cdef double FAR_STRAIGHT_CYCLES = 10.0
 
@@ -23,7 +25,7 @@ cdef double LOW_TILES = 1.08
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
 # 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way.
 cdef double APART = 1.07
-cdef double PAGES_APART = 1.3  # 200 to 16 on 145×145: 34 %, and 56 % with channels as rows
+cdef double PAGES_APART = 2  # 200 to 16 on 145×145: 34 %, and 56 % with channels as rows
 # Planes a multiple of so many KiB apart that the second level holds few rows of a strip: 256 to 256 channels on 64×64
 # pixels, NCHW, take 1.05 to 1.4 times as long in place as packed, as pages fall; 200 to 84 on 256×256 run at 31 % of the
 # FMA rate in place and at 52 % when packed.
@@ -31,12 +33,17 @@ cdef enum:
     FAR_WAYS = 16
 cdef double COLLISION = 1.35
 cdef double MANY_COLLISIONS = 3
-# Vectors of x, and of outputs, that lie across two lines: with channels as rows, 256 to 1024 channels on 14×14 pixels take
-# 1.04 times as long in place as packed, 256 to 256 on 27×27 0.98 times.
+# Vectors of outputs that lie across two lines: with channels as rows, 256 to 1024 channels on 14×14 pixels take 1.04 times
+# as long so.
 cdef double UNALIGNED = 1.04
-# And vectors of x if the first level keeps a strip: 128 to 256 channels on 13×13 and 14×14 take 0.97 times as long in place
-# as packed, 96 to 576 on 14×14 1.02 times.
-cdef double NEAR_UNALIGNED = 1.02
+# What tiles take that read x in place, over those that read it as a band keeps it: with everything in the second level 9×3
+# over 128 terms makes 105 GFLOP/s in place, 93 if vectors lie across lines, and 138 from strips that are kept (Xeon with
+# 32 KiB, limit 152); over 64 terms 111, 98 and 124. The rest of that is PAGE_CYCLES. And cycles for each vector that is kept.
+# With these figures the estimate chooses plans of 150 layers in NCHW that take 1.02 times as long as the best.
+cdef double IN_PLACE = 1.06
+cdef double X_UNALIGNED = 1.15
+cdef double NEAR_UNALIGNED = 1.02  # if the first level holds two strips
+cdef double KEEP_CYCLES = 2
 # And vectors of many rows, more than so many pages apart, that no near cache holds: 192 to 128 channels on 63×63 pixels,
 # NCHW, run as fast in place as packed, on 69×69 they take 1.14 times as long, 512 to 256 on 94×94 1.3 times; aligned ones,
 # 192 to 384 on 80×80, 1.1 times.
@@ -58,7 +65,7 @@ cdef double FAR_BYTES_PER_CYCLE = 8
 cdef enum:
     TLB_PAGES = 64
     FAR_TLB_PAGES = 1024
-cdef double PAGE_CYCLES = 1
+cdef double PAGE_CYCLES = 2
 cdef double FAR_PAGE_CYCLES = 4
 
 
@@ -73,7 +80,7 @@ cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channe
         if other == p.unit:
             each = FAR_TRANSPOSE_CYCLES if are_far(p, channels) else TRANSPOSE_CYCLES
         if 0 < inner <= FEW * p.unit:
-            each = PICKED_CYCLES
+            each = PICKED_CYCLES + PICKED_ROW_CYCLES / (channels if by_channel else p.count[p.axes - 1])
         if inner == p.unit:
             each = (STRAIGHT_CYCLES if other < PAGE_BYTES else FAR_STRAIGHT_CYCLES) * p.unit / LINE_BYTES
     return each * p.pixels * channels
@@ -97,9 +104,10 @@ cdef double collisions(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
 
 cdef double page_cycles(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """What a step costs more when each is in another page of x, and a level of the TLB does not have them all."""
-    if p.x_by_depth or p.x.packed or p.x.channel < PAGE_BYTES or depth <= TLB_PAGES:
+    cdef double share = min(1.0, <double> p.x.channel / PAGE_BYTES)  # of a page, from row to row
+    if p.x_by_depth or p.x.packed or depth * share <= TLB_PAGES:
         return 0
-    return PAGE_CYCLES if depth <= FAR_TLB_PAGES else FAR_PAGE_CYCLES
+    return share * (PAGE_CYCLES if depth * share <= FAR_TLB_PAGES else FAR_PAGE_CYCLES)
 
 
 cdef inline double slower(const Plan *p, double factor) noexcept nogil:
@@ -113,11 +121,24 @@ cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t 
     return depth * (max(fmas, (rows + vectors) / 2, 4.0) + more) + 4 * fmas + 40
 
 
+cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
+    """What tiles whose rows are channels take that read x in place, over those that read it as a band keeps it."""
+    cdef double factor = slower(p, IN_PLACE * collisions(p.x.channel, depth))
+    cdef Py_ssize_t strip
+    if (depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES
+            and x_is_far(p, p.threads)):
+        return factor * slower(p, FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED)
+    if p.x.channel % LINE_BYTES:
+        strip = depth * (p.strip_vectors * p.kernels.lanes * p.unit + LINE_BYTES)
+        return factor * slower(p, X_UNALIGNED if strip > first_level() // 2 else NEAR_UNALIGNED)
+    return factor
+
+
 cdef double cycles(const Plan *p) noexcept nogil:
     """What a group costs."""
-    cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall, strip
+    cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    cdef double more = page_cycles(p, depth), each
+    cdef double more = page_cycles(p, depth), tiles, rows, vectors, place, each
     # columns in vectors; lines of tiles across and down
     if p.pixels_are_rows:
         columns = ceil_div(p.c_out, lanes)
@@ -129,21 +150,20 @@ cdef double cycles(const Plan *p) noexcept nogil:
         if p.stretch < p.pixels and p.stretch < LOW_SHARE * tall * p.kernels.max_rows[p.panel_width // lanes]:
             each *= LOW_TILES
         if not p.x_by_depth:
-            each *= slower(p, PAGES_APART if more else APART)
+            each *= slower(p, PAGES_APART if more and p.x.channel >= PAGE_BYTES else APART)
+            if not p.x.packed:
+                each *= slower(p, collisions(p.x.channel, depth))
     else:
         columns = ceil_div(p.stretch, lanes)
         wide = ceil_div(columns, p.strip_vectors)
-        each = (wide + (MASKED if p.stretch % lanes else 0)) * p.bands[0] * tile_cycles(
-            p.isa, <double> p.c_out / p.bands[0], <double> columns / wide, depth, more)
+        tiles = (wide + (MASKED if p.stretch % lanes else 0)) * p.bands[0]
+        rows, vectors = <double> p.c_out / p.bands[0], <double> columns / wide
+        each = tiles * tile_cycles(p.isa, rows, vectors, depth, 0)
+        if not p.x.packed:           # all tiles read it in place, or those of the first band
+            place = tiles * tile_cycles(p.isa, rows, vectors, depth, more) * in_place_factor(p, depth)
+            each = ((p.bands[0] - 1) * each + place) / p.bands[0] + KEEP_CYCLES * columns * depth if p.kept else place
         if p.out.channel % LINE_BYTES:
             each *= slower(p, UNALIGNED)
-        if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and rows_are_far(p):
-            each *= slower(p, FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED)
-        elif not p.x.packed and p.x.channel % LINE_BYTES:
-            strip = depth * (p.strip_vectors * lanes * unit + LINE_BYTES)
-            each *= slower(p, UNALIGNED if strip > first_level() * 3 // 4 else NEAR_UNALIGNED)
-    if not p.x_by_depth and not p.x.packed:
-        each *= slower(p, collisions(p.x.channel, depth))
     each *= p.pixels // p.stretch * p.cuts
     if (not p.pixels_are_rows and first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out)
             and p.stretch * unit < PAGE_BYTES and are_far(p, p.c_in + p.c_out)):

@@ -12,6 +12,9 @@ enum { LINE_BYTES = 64 };
 #define PREFETCH(p) __builtin_prefetch(p, 0, 2)
 #define PREFETCH_NEAR(p) __builtin_prefetch(p, 0, 3)
 
+/* What steps prefetch, if anything: rows of a and what follows b, a strip of x or a panel of weights. */
+enum { NOTHING, STRIP, PANEL };
+
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h), or in lines side by side. Every stride is in bytes. */
 struct tile_run {
     ptrdiff_t tiles; /* in a line; from one to the next the operands move by their *_tile */
@@ -23,11 +26,15 @@ struct tile_run {
     ptrdiff_t a_row, a_k, a_tile;
     const char *b; /* column operand */
     ptrdiff_t b_k, b_tile;
+    int b_is_weights, b_whole; /* it is a panel of weights, else x; its vectors are whole, also where columns are not */
+    char *keep;  /* where tiles of one line copy b to, in whole vectors and in the order in which they read it; or NULL */
+    ptrdiff_t keep_tile;
     /* what the sums start from: an element for each row, side by side, or rows of columns (start_row 0: alike) */
     const char *start;
     ptrdiff_t start_row, start_tile;
     int start_by_row;
-    /* what the steps prefetch: from a_ahead bytes after the tile's own a, a_ahead_k further at each (where rows lie side by
+    ptrdiff_t ahead_lines; /* lines whose steps prefetch, the first ones */
+    /* and what: from a_ahead bytes after the tile's own a, a_ahead_k further at each (where rows lie side by
      * side, as a moves); and from b_ahead */
     ptrdiff_t a_ahead, a_ahead_k;
     const char *b_ahead;
@@ -64,6 +71,7 @@ struct isa {
     const char *name;
     int fma;                       /* sums are chains of fused multiply-adds */
     int panel_vectors;             /* widest weight panel, in vectors */
+    int strip_vectors;             /* strip of pixels that the bands of weights are made for, in vectors */
     double fma_cycles;             /* of a vector FMA, when many are under way; cpu.c corrects it for this processor */
     const struct kernels *real[2]; /* float32, float64 */
     const struct peak *peak;

@@ -31,6 +31,7 @@ struct isa RECORD(ISA) = {
     .fma = 1,
 #endif
     .panel_vectors = VREGS == 32 ? 4 : 3,
+    .strip_vectors = VREGS == 32 ? 3 : 2,
 #if defined(__AVX512F__) && !defined(NARROW)
     .fma_cycles = 1,
 #else

@@ -116,8 +116,9 @@ cdef class Layer:
         if self.narrow != NULL and padded(self.c_out, lanes // 2) < padded(self.c_out, lanes):
             self.of_panels = self.narrow
             lanes //= 2
-        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(wide, self.c_out)
-        self.packings[1].lanes, self.packings[1].bands = lanes, bands_for_columns(self.of_panels, lanes, self.c_out)
+        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(selected, wide, self.c_out)
+        self.packings[1].lanes, self.packings[1].bands = lanes, bands_for_columns(
+            self.of_panels, lanes, self.c_out, <double> self.c_in * self.c_out * self.unit)
         self.packings[AS_GIVEN] = plain(<char *> allocate(groups, self.c_out, self.c_in, self.unit))
         self.copy(self.packings[AS_GIVEN].data, self.c_in * self.unit, self.unit, cnp.PyArray_BYTES(weight),
                   cnp.PyArray_STRIDE(weight, 0), cnp.PyArray_STRIDE(weight, 1), groups * self.c_out, self.c_in)
@@ -195,7 +196,7 @@ cdef class Layer:
             "rows": "pixels" if p.pixels_are_rows else "channels",
             "packed": [name for name, packed in (("x", p.x.packed), ("out", p.out.packed),
                        ("residual", p.has_residual and p.residual.packed)) if packed],
-            "block": p.block, "blocks": p.blocks, "segment": p.segment, "cuts": p.cuts, "shares": p.shares,
+            "kept": p.kept, "block": p.block, "blocks": p.blocks, "segment": p.segment, "cuts": p.cuts, "shares": p.shares,
             "panel": p.panel_width, "strip": p.strip_vectors * p.kernels.lanes, "scratch": p.scratch,
             "tasks": p.tasks, "threads": p.threads,
         }

@@ -2,6 +2,7 @@
 
 cdef enum:
     AS_GIVEN = 2                     # in Layer.packings
+    FAR_PANEL_VECTORS = 3
 
 cdef struct Packing:
     char *data                       # NULL: not made
@@ -21,15 +22,19 @@ cdef inline Py_ssize_t padded(Py_ssize_t channels, Py_ssize_t lanes) noexcept no
     return ceil_div(channels, lanes) * lanes
 
 
-cdef inline Py_ssize_t bands_for_rows(const kernels *kernels, Py_ssize_t c_out) noexcept nogil:
+cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py_ssize_t c_out) noexcept nogil:
     """Bands that are the rows of a tile, of at most the height for which two vectors of pixels leave registers: one vector
     alone, 64 to 16 channels on 55×55 pixels in tiles of 16×1, takes 1.1 times as long as 8×3."""
-    return ceil_div(c_out, kernels.max_rows[2])
+    return ceil_div(c_out, kernels.max_rows[isa.strip_vectors])
 
 
-cdef inline Py_ssize_t bands_for_columns(const isa *isa, Py_ssize_t lanes, Py_ssize_t c_out) noexcept nogil:
-    """Bands whose vectors are the columns of a tile: panels."""
-    return max(1, ceil_div(ceil_div(c_out, lanes), isa.panel_vectors))
+cdef inline Py_ssize_t bands_for_columns(const isa *isa, Py_ssize_t lanes, Py_ssize_t c_out, double size) noexcept nogil:
+    """Bands whose vectors are the columns of a tile: panels; less wide ones for weights (`size` bytes) that come from afar,
+    since taller tiles read them less often."""
+    cdef Py_ssize_t vectors = isa.panel_vectors
+    if size > second_level() // 2:
+        vectors = min(vectors, FAR_PANEL_VECTORS)
+    return max(1, ceil_div(ceil_div(c_out, lanes), vectors))
 
 
 cdef inline Packing plain(char *data) noexcept nogil:

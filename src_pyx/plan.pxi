@@ -28,10 +28,14 @@ cdef double CUT_SHARE = 1.2
 # Rows of x in pages of their own that a prefetcher follows at a time, and bands of weights so few that tiles wait for x:
 # 200 to 16 channels on 145×145 pixels, NCHW, x from memory, run at 31 % of the limit with all rows at once and at 38 % with
 # 33 in a cut, 96 to 24 on 56×56 at 38 and 55 %. With 4 bands, 128 to 56 on 97×97, cuts of all help no more, 48 and 47 %,
-# but slices of the first: 96 to 56 on 150×150 take 1.2 times as long without.
+# but slices of the first: 96 to 56 on 150×150 take 1.2 times as long without. Fewer rows if no cache holds x: 103 to 9 on
+# 610×340 take 1.75 times as long with 34, 200 to 16 on 145×145 1.3 times with 33 (Xeon with 1 MiB); 144 to 24 on 56×56, from
+# the third level, 1.09 times with 24 in place of 36.
 cdef enum:
     STREAMS = 32
+    FAR_STREAMS = 20
     FEW_BANDS = 3
+    MEMORY = 8                        # second levels that hold less than what comes from memory
 
 # Rows of x, each at the same place of a page of its own, that are at work at a time if there are more than FAR_PAGES of
 # them, half as many as the second level has pages: blocks of such rows fill only a part of its sets. 512 to 256 channels on
@@ -67,6 +71,7 @@ cdef struct Plan:
     tile_kernel mix                   # takes all channels of pixels in a row, in place of tiles; or NULL
     bint pixels_are_rows
     bint x_by_depth                   # of x as tiles read it, the channels of a pixel lie side by side
+    bint kept                         # x is read in place by the first band, which keeps it in scratch strip by strip
     Py_ssize_t stretch                # pixels in a row with one stride between them wherever tiles read or write in place
     int outer                         # the axis along which stretches follow each other; -1: there is one
     Py_ssize_t segment                # stretches one stride apart, or one stretch: blocks do not cross it
@@ -165,9 +170,14 @@ cdef inline bint are_far(const Plan *p, Py_ssize_t channels) noexcept nogil:
     return channels * p.pixels * p.unit > second_level()
 
 
+cdef inline bint x_is_far(const Plan *p, int caches) noexcept nogil:
+    """x is more than so many second levels hold."""
+    return p.c_in * p.pixels * p.unit > caches * second_level()
+
+
 cdef inline bint rows_are_far(const Plan *p) noexcept nogil:
     """x in place, a row for each channel in pages of its own, which the near caches of all threads do not hold."""
-    return not p.x.packed and p.x.channel >= PAGE_BYTES and p.c_in * p.pixels * p.unit > p.threads * second_level()
+    return not (p.x.packed or p.kept) and p.x.channel >= PAGE_BYTES and x_is_far(p, p.threads)
 
 
 cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
@@ -186,8 +196,8 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
         return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
     terms = max(1, <Py_ssize_t> (CUT_SHARE * first_level()) // ((strip + ceil_div(p.c_out, p.bands[0])) * p.unit))
     if p.bands[0] <= FEW_BANDS and rows_are_far(p):
-        terms = min(terms, STREAMS)
-    if not p.x.packed and p.x.channel % PAGE_BYTES == 0 and p.c_in > FAR_PAGES:
+        return max(1, ceil_div(p.c_in, FAR_STREAMS) if x_is_far(p, MEMORY) else p.c_in // min(terms, STREAMS))
+    if not (p.x.packed or p.kept) and p.x.channel % PAGE_BYTES == 0 and p.c_in > FAR_PAGES:
         return max(p.c_in // terms, ceil_div(p.c_in, ROWS_AT_WORK))
     return max(1, p.c_in // terms)
 
@@ -198,8 +208,7 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     cdef int inner = p.axes - 1, axis
     p.isa = isa
     p.kernels = isa.real[unit == 8]
-    p.x.packed = pack_x or p.x.load != p.copy or not (
-        p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
+    p.x.packed = p.x.load != p.copy or not (p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
     p.strip_vectors = MAX_VECTORS
     while p.kernels.max_rows[p.strip_vectors] * p.bands[0] < p.c_out:
         p.strip_vectors -= 1
@@ -211,6 +220,9 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
         p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
+    p.kept = False                    # nor is it where bands are so few that all of them wait for far rows
+    p.kept = pack_x and not (p.x.packed or pixels_are_rows or p.out.packed or p.bands[0] <= FEW_BANDS and rows_are_far(p))
+    p.x.packed |= pack_x and not p.kept
     p.outer = max(first_of_stretch(p, &p.x), first_of_stretch(p, &p.out)) - 1
     if p.has_residual:
         p.outer = max(p.outer, first_of_stretch(p, &p.residual) - 1)
@@ -294,6 +306,8 @@ cdef void size_scratch(Plan *p) noexcept nogil:
     if p.x.packed and p.x_by_depth:
         p.x_row = padded_row(depth * p.unit)
         p.x_bytes = p.x_row * p.block
+    elif p.kept:
+        p.x_bytes = padded(p.block, lanes) * depth * p.unit
     elif p.x.packed:
         p.x_row = padded_row(p.block * p.unit)
         p.x_bytes = p.x_row * depth

@@ -11,13 +11,13 @@
 
 INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t) {
     const char *a = t->a, *b = t->b, *b_ahead = t->b_ahead, *start = t->start, *residual = t->residual;
-    char *c = t->c;
+    char *c = t->c, *keep = t->keep;
     /* from a tile of the last line to the next one of the first; added up anew for each tile it costs 2 % with 16 channels */
     const ptrdiff_t back = t->lines - 1, a_next = t->a_tile - back * t->a_line, b_next = t->b_tile - back * t->b_line,
                     b_ahead_next = t->b_ahead_tile - back * t->b_ahead_line, start_next = t->start_tile - back * t->start_line,
                     c_next = t->c_tile - back * t->c_line, residual_next = t->residual_tile - back * t->residual_line;
     for (ptrdiff_t i = 0, line = 0; i < t->tiles;) {
-        NAME(tile)(R, V, A_ROWS_UNIT, t, a, b, start, c, residual, b_ahead);
+        NAME(tile)(R, V, A_ROWS_UNIT, t, a, b, start, c, residual, b_ahead, line < t->ahead_lines, keep);
         if (line < back) {
             line++;
             a += t->a_line, b += t->b_line, b_ahead += t->b_ahead_line, start += t->start_line, c += t->c_line;
@@ -26,6 +26,7 @@ INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const s
             line = 0, i++;
             a += a_next, b += b_next, b_ahead += b_ahead_next, start += start_next, c += c_next;
             if (residual) residual += residual_next;
+            if (keep) keep += t->keep_tile;
         }
     }
 }

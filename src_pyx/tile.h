@@ -31,30 +31,46 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
         }
 }
 
-/* Keeps a pointer or an offset in its register: gcc else makes more of them in a loop than there are registers. */
+/* Keeps a pointer or an offset in its register: gcc else makes more of them in a loop than there are registers. Sums stay in
+ * theirs between steps (vstay): gcc 12 else moves one in six of them to another and back. */
 #define STAY(p) __asm__ volatile("" : "+r"(p))
 
-/* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. What is soon to be read comes
- * nearer meanwhile (isa.h). */
-INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const char **a, ptrdiff_t a_k, ptrdiff_t a_ahead,
-                                     const char **b, ptrdiff_t b_k, const char **b_ahead, ptrdiff_t b_ahead_k, int last,
-                                     vec acc[MAX_ROWS][MAX_VECTORS]) {
+/* Whether step i of STEPS is one of n spread evenly over them. */
+#define AMONG(i, n, STEPS) ((i) * (n) % (STEPS) < (n))
+
+/* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. KEEP: b is copied to `keep`. */
+INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const int AHEAD, const int KEEP, const char **a,
+                                     ptrdiff_t a_k, ptrdiff_t a_ahead, const char **b, ptrdiff_t b_k, const char **b_ahead,
+                                     ptrdiff_t b_ahead_k, char **keep, int last, vec acc[MAX_ROWS][MAX_VECTORS]) {
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
-        PREFETCH(*a + a_ahead);
-        UNROLL for (int v = 0; v < V; v++)
-            if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH(*b_ahead + v * sizeof(vec));
+        if (AHEAD != NOTHING) {
+            PREFETCH(*a + a_ahead);
+            UNROLL for (int v = 0; v < V; v++)
+                if (v * sizeof(vec) % LINE_BYTES == 0 && (AHEAD == STRIP || v + i == 0)) PREFETCH(*b_ahead + v * sizeof(vec));
+            *b_ahead += b_ahead_k;
+            STAY(*b_ahead);
+        }
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
         bk[V - 1] = vload_last(*b + (V - 1) * sizeof(vec), last);
         UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
-        UNROLL for (int r = 0; r < R; r++) {
-            const vec ar = vset1(*a + r * sizeof(REAL));
-            UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
+        if (KEEP) {
+            UNROLL for (int v = 0; v < V; v++) vstore(*keep + v * sizeof(vec), bk[v]);
+            *keep += V * sizeof(vec);
         }
-        *a += a_k, *b += b_k, *b_ahead += b_ahead_k;
+        UNROLL for (int r = 0; r < R; r++) {
+            const char *ar = *a + r * sizeof(REAL);
+            if (HAS_FMA_AT && (V == 1 || (AHEAD == NOTHING && r % 3 == 1))) {
+                UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma_at(ar, bk[v], acc[r][v]);
+            } else {
+                const vec each = vset1(ar);
+                UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(each, bk[v], acc[r][v]);
+            }
+        }
+        if (VREGS == 32) EACH vstay(acc[r][v]);
+        *a += a_k, *b += b_k;
         STAY(*a);
         STAY(*b);
-        STAY(*b_ahead);
     }
 }
 
@@ -65,14 +81,21 @@ struct NAME(place) {
 };
 
 /* The next STEPS terms there, where b is weights. */
-INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff_t a_row, ptrdiff_t a_ahead_k,
+INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const int AHEAD, ptrdiff_t a_row, ptrdiff_t a_ahead_k,
                               ptrdiff_t b_ahead_k, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
     const ptrdiff_t a_row3 = 3 * a_row, a_k = sizeof(REAL), b_k = V * sizeof(vec);
+    const int a_lines = (STEPS * R * (int)sizeof(REAL) + LINE_BYTES - 1) / LINE_BYTES, b_lines = (STEPS + 1) / 2;
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
-        /* rows of x into the first level, where strips and weights would push out what is at work */
-        PREFETCH_NEAR(at->a_ahead + i * a_ahead_k);
-        if (V > 1) PREFETCH(at->b_ahead + i * b_ahead_k);
+        if (AHEAD && AMONG(i, a_lines, STEPS)) {
+            /* rows of x into the first level, where strips and weights would push out what is at work */
+            PREFETCH_NEAR(at->a_ahead);
+            at->a_ahead += a_ahead_k * STEPS / a_lines;
+        }
+        if (AHEAD && V > 1 && AMONG(i, b_lines, STEPS)) {
+            PREFETCH(at->b_ahead);
+            at->b_ahead += b_ahead_k * STEPS / b_lines;
+        }
         UNROLL for (int v = 0; v < V; v++) bk[v] = vload(at->b + i * b_k + v * sizeof(vec));
         UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
         UNROLL for (int r = 0; r < R; r++) {
@@ -80,9 +103,9 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff
             const vec ar = vset1(from + (r % 5 == 3 ? a_row3 : r % 5 * a_row));
             UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
         }
+        if (VREGS == 32) EACH vstay(acc[r][v]);
     }
     at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;
-    at->a_ahead += STEPS * a_ahead_k, at->b_ahead += STEPS * b_ahead_k;
 }
 
 /* THE register tile: R rows × V vectors of outputs, each the chain of fused multiply-adds over k = 0 … depth-1 in order,
@@ -92,11 +115,12 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, ptrdiff
  * R and V are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side; else b is
  * weights, of a panel as wide as the tile, in whole vectors. */
 INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t, const char *a, const char *b,
-                       const char *start, char *c, const char *residual, const char *b_ahead) {
+                       const char *start, char *c, const char *residual, const char *b_ahead, int ahead, char *keep) {
     const ptrdiff_t unit = sizeof(REAL);
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
+    const int b_last = t->b_whole ? LANES : last;
     /* two by two nine layers in NCHW are 1.02 times as fast; 16 registers do not suffice for that */
-    const int STEPS = VREGS == 32 ? 2 : 1;
+    const int STEPS = VREGS == 16 ? 1 : A_ROWS_UNIT ? 2 : 4;
     vec acc[MAX_ROWS][MAX_VECTORS];
     ptrdiff_t k = t->depth;
 
@@ -110,18 +134,32 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     if (A_ROWS_UNIT) {
         ptrdiff_t a_ahead = t->a_ahead;
         STAY(a_ahead);
-        if (last == LANES) {
-            for (ptrdiff_t n = k / STEPS; n > 0; n--)
-                NAME(steps_side_by_side)(STEPS, R, V, &a, t->a_k, a_ahead, &b, t->b_k, &b_ahead, t->b_ahead_k, LANES, acc);
+#define STEPS_OF(STEPS, AHEAD, KEEP, last) \
+    NAME(steps_side_by_side)(STEPS, R, V, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &b_ahead, t->b_ahead_k, &keep, last, acc)
+        if (b_last == LANES) {
+            ptrdiff_t n = k / STEPS;
+            if (keep)
+                for (; n > 0; n--) STEPS_OF(STEPS, STRIP, 1, LANES);
+            else if (ahead && t->b_is_weights)
+                for (; n > 0; n--) STEPS_OF(STEPS, PANEL, 0, LANES);
+            else if (ahead)
+                for (; n > 0; n--) STEPS_OF(STEPS, STRIP, 0, LANES);
+            else
+                for (; n > 0; n--) STEPS_OF(STEPS, NOTHING, 0, LANES);
             k %= STEPS;
         }
-        for (; k > 0; k--)
-            NAME(steps_side_by_side)(1, R, V, &a, t->a_k, a_ahead, &b, t->b_k, &b_ahead, t->b_ahead_k, last, acc);
+        if (keep)
+            for (; k > 0; k--) STEPS_OF(1, STRIP, 1, b_last);
+        else
+            for (; k > 0; k--) STEPS_OF(1, STRIP, 0, b_last);
     } else {
         const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
         struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a + t->a_ahead, b_ahead};
-        for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, a_row, a_ahead_k, b_ahead_k, &at, acc);
-        for (; k > 0; k--) NAME(steps_apart)(1, R, V, a_row, a_ahead_k, b_ahead_k, &at, acc);
+        if (ahead || VREGS == 16) /* with a second loop gcc 12 keeps a sum of 4×3 in memory */
+            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, 1, a_row, a_ahead_k, b_ahead_k, &at, acc);
+        else
+            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, 0, a_row, a_ahead_k, b_ahead_k, &at, acc);
+        for (; k > 0; k--) NAME(steps_apart)(1, R, V, 1, a_row, a_ahead_k, b_ahead_k, &at, acc);
     }
     NAME(finish)(R, V, t, acc, c, residual, last);
 }

@@ -9,6 +9,7 @@
  *   vload_last            vload_n for an n that is mostly LANES
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
+ *   vfma_at(p, b, c)      vfma of the element at an address, in one instruction; where HAS_FMA_AT says that there is such a one
  *   vstay(x)              x is in its register from here on: gcc else loads it anew for each row of tiles of up to three
  *   riffle_low, _high     the first or second half of a0 b0 a1 b1 a2 b2 …
  *   vpick(a, b, pick)     lane i is number pick[i] of a0 a1 … b0 b1 …; where HAS_PICK says that there is such an instruction
@@ -19,6 +20,7 @@
 #undef NAME
 #undef VREGS
 #undef HAS_PICK
+#undef HAS_FMA_AT
 #undef vstay
 #ifdef REAL_IS_DOUBLE
 #define NAME(x) PASTE(x, ISA, f64)
@@ -38,6 +40,7 @@
 #define vpick NAME(vpick)
 #define lane_index NAME(lane_index)
 #define vfma NAME(vfma)
+#define vfma_at NAME(vfma_at)
 #define vabove NAME(vabove)
 #define vbelow NAME(vbelow)
 #define LANES ((int)(sizeof(vec) / sizeof(REAL)))
@@ -158,9 +161,16 @@ INLINE vec vbelow(vec x, vec high, vec zero) {
  * quiet NaN, signalling NaN, zero, 1, -inf, inf, negative, positive. */
 INLINE vec vrelu(vec x) { return OP(fixupimm)(x, x, RELU_ANSWERS(0x18181821), 0); }
 INLINE vec vload_last(const char *p, int n) { return vload_n(p, n); }
+#define HAS_FMA_AT 1
+INLINE vec vfma_at(const char *p, vec b, vec c) {
+    __asm__("vfmadd231" SUFFIX " %1%{1to%c3%}, %2, %0" : "+v"(c) : "m"(*(const REAL *)p), "v"(b), "i"(LANES));
+    return c;
+}
 #else
 INLINE vec vrelu(vec x) { return vabove(x, (vec){0}, (vec){0}); }
 INLINE vec vload_last(const char *p, int n) { return n == LANES ? vload(p) : vload_n(p, n); }
+#define HAS_FMA_AT 0
+INLINE vec vfma_at(const char *p, vec b, vec c) { return vfma(vset1(p), b, c); }
 #endif
 
 #if defined(__AVX512F__) && !defined(NARROW)

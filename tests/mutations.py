@@ -22,6 +22,7 @@ DEEP = (
     "test_reproducible.py::test_deep_chains_are_not_split",
     "test_numbers.py::test_depth_beyond_every_block",
 )
+KEPT = ("test_reproducible.py::test_kept_x",)
 LARGE = ("test_reproducible.py::test_corners_of_planes_beyond_every_cache",)
 STRIDES = ("test_reproducible.py::test_stride_by_view_and_by_argument", "test_reproducible.py::test_cuts_of_stretches")
 SLICES = ("test_reproducible.py::test_weights_beyond_every_cache",)
@@ -198,7 +199,13 @@ MUTANTS = (
         (("if (residual) residual += residual_next;", ""),),
         ("test_numbers.py",),
     ),
-    Mutant("next terms, rows side by side", "tile.h", (("*b += b_k, ", ""),), CHAIN, isa="avx512"),
+    Mutant("next terms, rows side by side", "tile.h", ((", *b += b_k;", ";"),), CHAIN, isa="avx512"),
+    Mutant("row of an element in memory", "tile.h", (("vfma_at(ar, bk", "vfma_at(*a, bk"),), CHAIN, isa="avx512"),
+    Mutant("strips kept by tiles", "real.h", (("if (keep) keep += t->keep_tile;", ""),), KEPT, isa="avx512"),
+    Mutant("strips kept by lines", "loops.pxi", (("t.keep += tiles * t.keep_tile", "t.keep += 0"),), KEPT),
+    Mutant("strips kept, read", "loops.pxi", (("width, t.keep_tile", "width, width"),), KEPT, isa="avx2"),
+    Mutant("terms kept", "tile.h", (("*keep += V * sizeof(vec);", ""),), KEPT),
+    Mutant("whole vectors of x in place", "tile.h", (("t->b_whole ? LANES : last", "LANES"),), GUARDS, isa="avx512"),
     Mutant("second of two terms", "tile.h", (("vload(at->b + i * b_k", "vload(at->b"),), CHAIN, isa="avx512"),
     Mutant("pointer to the sixth row", "tile.h", (("at->a5 += STEPS * a_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("x of some pixels, rows", "loops.pxi", (("t.a = x.data + begin * x.pixel", "t.a = x.data"),), VIEWS),
@@ -396,7 +403,13 @@ MUTANTS = (
         ),
         REPEATS,
     ),
-    Mutant("threads of a packed form", "plan.pxi", (("p.mix = mix_of", "p.threads = threads; p.mix = mix_of"),), REPEATS, "avx512"),
+    Mutant(
+        "threads of a packed form",
+        "plan.pxi",
+        (("p.mix = mix_of", "p.threads = threads; p.mix = mix_of"),),
+        REPEATS,
+        isa="avx512",
+    ),
     Mutant(
         "flags of a known call", "layer.pxi", (("and (cnp.PyArray_FLAGS(array) & FLAGS) == view.flags", ""),), REPEATS
     ),

@@ -113,6 +113,17 @@ def test_corners_of_planes_beyond_every_cache(isa, layout, rng, size):
         assert same_bits(y[corner], convolve(x[corner], weight, bias, residual=residual[corner], **options))
 
 
+@pytest.mark.parametrize("size", ((130, 90, 57, 59), (150, 200, 75, 31), (700, 50, 13, 14)))
+def test_kept_x(isa, dtype, rng, size):
+    """Where the first band keeps x for the others: blocks, cuts of the sum and tails as where there is nothing to keep."""
+    x, weight, bias, residual = operands(rng, (2, *size), dtype)
+    layer = Conv1x1(weight, bias, activation=(-9, 9))
+    expected = convolve(x, weight, bias, layout="NHWC", residual=residual, activation=(-9, 9))
+    for threads in (1, 2):
+        assert same_bits(layer(x, residual=residual, num_threads=threads), expected), threads
+    assert layer._last_plan()["kept"]
+
+
 def test_threads(isa, layout, dtype, rng, shape):
     x, weight, bias, residual = operands(rng, shape, dtype)
     results = [

@@ -70,13 +70,32 @@ static double bounded(const struct tile_run *t, double y) {
     return y;
 }
 
+/* Has the tiles keep b, looks at what they kept, and lets them read that from then on. Lanes that are cut off are kept as 0. */
+static void keep_strips(tile_kernel tile, struct tile_run *t, ptrdiff_t width) {
+    const ptrdiff_t unit = is_double ? 8 : 4, row = width * unit, lines = t->lines;
+    t->keep_tile = t->depth * row;
+    t->keep = block(6, (size_t)(t->tiles * t->keep_tile));
+    t->lines = 1;
+    tile(t);
+    for (ptrdiff_t i = 0; i < t->tiles; i++)
+        for (ptrdiff_t k = 0; k < t->depth; k++)
+            for (ptrdiff_t v = 0; v < width; v++) {
+                const double kept = get(t->keep + i * t->keep_tile + k * row + v * unit);
+                const double x = v < t->columns ? get(t->b + i * t->b_tile + k * t->b_k + v * unit) : 0;
+                CHECK(isnan(x) ? isnan(kept) : kept == x, "kept %g, not %g", kept, x);
+            }
+    t->b = t->b_ahead = t->keep, t->b_k = row, t->b_tile = t->keep_tile, t->b_whole = 1;
+    t->keep = NULL, t->lines = lines;
+}
+
 static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int last) {
     const struct kernels *kernels = isa->real[is_double];
     const ptrdiff_t unit = is_double ? 8 : 4, columns = (V - 1) * kernels->lanes + last, width = V * kernels->lanes;
-    const ptrdiff_t tiles = 1 + any(3), depth = any(6);
+    const ptrdiff_t tiles = 1 + any(3), depth = any(10);
     const int down = any(2), by_row = any(2), has_residual = any(2);
     struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row};
     t.lines = 1 + any(2); /* at no distance, so that another line is the first once more */
+    t.ahead_lines = any(3), t.b_is_weights = any(2);
     struct strided a, b, start, c, residual = {0};
     set_bounds(&t);
 
@@ -99,6 +118,7 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     t.c = c.data, t.c_row = c.row, t.c_tile = c.tile;
     t.residual = residual.data, t.residual_row = residual.row, t.residual_tile = residual.tile;
 
+    if (a_rows_unit && !down && any(2)) keep_strips(kernels->tile[1][R][V], &t, width);
     kernels->tile[t.a_row == unit][R][V](&t);
 
     for (ptrdiff_t i = 0; i < tiles; i++)

@@ -36,9 +36,9 @@ cdef double MANY_COLLISIONS = 3
 # Vectors of outputs that lie across two lines: with channels as rows, 256 to 1024 channels on 14×14 pixels take 1.04 times
 # as long so.
 cdef double UNALIGNED = 1.04
-# What tiles take that read x in place, over those that read it as a band keeps it: with all in the second level 9×3 over 128
-# terms makes 105 GFLOP/s in place, 93 if vectors lie across lines, and 138 from strips that are kept (Xeon with 32 KiB, limit
-# 152); over 64 terms 111, 98 and 124. The rest of that is PAGE_CYCLES. And cycles for each vector that is kept.
+# What tiles take that read x in place, over those that read it as a band keeps it: with all in the second level 9×3 over
+# 128 terms makes 105 GFLOP/s in place, 93 if vectors lie across lines, and 138 from strips that are kept (Xeon with 32 KiB,
+# limit 152); over 64 terms 111, 98 and 124. The rest of that is PAGE_CYCLES. And cycles for each vector that is kept.
 # With these figures the estimate chooses plans of 150 layers in NCHW that take 1.02 times as long as the best.
 cdef double IN_PLACE = 1.06
 cdef double X_UNALIGNED = 1.15

@@ -256,9 +256,9 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     t.b_is_weights = p.pixels_are_rows
     t.b_whole = False
     t.keep = NULL
-    # Lines that prefetch: of tiles that read x first, or weights from afar. A prefetch takes a turn of the decoder and one of
-    # a load: with all in the first level tiles of 6×4 make 87 % of the multiply-adds with two in each step and 91 % without,
-    # 55 and 65 % beside another busy thread of the core (Xeon with 32 KiB).
+    # Lines that prefetch: of tiles that read x first, or weights from afar. A prefetch takes a turn of the decoder and one
+    # of a load: with all in the first level tiles of 6×4 make 87 % of the multiply-adds with two in each step and 91 %
+    # without, 55 and 65 % beside another busy thread of the core (Xeon with 32 KiB).
     t.ahead_lines = 0
     if afresh and not p.x.packed or p.pixels_are_rows and (weights_are_far(p) or not p.x_by_depth):
         t.ahead_lines = PY_SSIZE_T_MAX if p.pixels_are_rows or x_is_far(p, MEMORY) else 1

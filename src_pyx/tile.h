@@ -155,7 +155,7 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     } else {
         const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
         struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a + t->a_ahead, b_ahead};
-        if (ahead || VREGS == 16) /* with a second loop gcc 12 keeps a sum of 4×3 in memory */
+        if (ahead)
             for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, 1, a_row, a_ahead_k, b_ahead_k, &at, acc);
         else
             for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, 0, a_row, a_ahead_k, b_ahead_k, &at, acc);

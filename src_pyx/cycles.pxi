@@ -125,8 +125,7 @@ cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """What tiles whose rows are channels take that read x in place, over those that read it as a band keeps it."""
     cdef double factor = slower(p, IN_PLACE * collisions(p.x.channel, depth))
     cdef Py_ssize_t strip
-    if (depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES
-            and x_is_far(p, p.threads)):
+    if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and x_is_far(p, p.threads):
         return factor * slower(p, FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED)
     if p.x.channel % LINE_BYTES:
         strip = depth * (p.strip_vectors * p.kernels.lanes * p.unit + LINE_BYTES)

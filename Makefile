@@ -113,7 +113,7 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -m venv --clear $(VENV)
 
 # The packages of those `command:package` whose command there is not.
-lacking = $(shell for pair in $(1); do command -v $${pair%%:*} >/dev/null || echo $${pair\#\#*:}; done)
+lacking = $(shell for pair in $(1); do command -v $${pair%%:*} >/dev/null || echo "$$pair" | cut -d: -f2; done)
 
 # What is missing is installed when run as root, and named otherwise.
 define provide

@@ -4,7 +4,7 @@
 # it does not; for one that is picked from a row, and for each row; for one that is moved alone; and for a line that is moved
 # as it lies, where rows share a page and where each has pages of its own: 96 to 96 channels on 54×54 pixels, NCHW, take 1.07
 # times as long packed as in place. With strides the estimate so chooses plans of 40 layers in NCHW that take 1.03 times as
-# long as the best; 1.05 times with 1.5 for an element picked and 3 for one alone (Xeon with 1 MiB).
+# long as the best; 1.05 times with 1.5 for an element picked and nothing for a row (Xeon with 1 MiB).
 cdef double TRANSPOSE_CYCLES = 0.6
 cdef double FAR_TRANSPOSE_CYCLES = 1.6
 cdef double PICKED_CYCLES = 1.0
@@ -39,7 +39,7 @@ cdef double UNALIGNED = 1.04
 # What tiles take that read x in place, over those that read it as a band keeps it: with all in the second level 9×3 over
 # 128 terms makes 105 GFLOP/s in place, 93 if vectors lie across lines, and 138 from strips that are kept (Xeon with 32 KiB,
 # limit 152); over 64 terms 111, 98 and 124. The rest of that is PAGE_CYCLES. And cycles for each vector that is kept.
-# With these figures the estimate chooses plans of 150 layers in NCHW that take 1.02 times as long as the best.
+# With these figures the estimate chooses plans of 123 layers in NCHW that take 1.01 times as long as the best.
 cdef double IN_PLACE = 1.06
 cdef double X_UNALIGNED = 1.15
 cdef double NEAR_UNALIGNED = 1.02  # if the first level holds two strips

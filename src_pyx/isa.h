@@ -12,9 +12,6 @@ enum { LINE_BYTES = 64 };
 #define PREFETCH(p) __builtin_prefetch(p, 0, 2)
 #define PREFETCH_NEAR(p) __builtin_prefetch(p, 0, 3)
 
-/* What steps prefetch, if anything: rows of a and what follows b, a strip of x or a panel of weights. */
-enum { NOTHING, STRIP, PANEL };
-
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h), or in lines side by side. Every stride is in bytes. */
 struct tile_run {
     ptrdiff_t tiles; /* in a line; from one to the next the operands move by their *_tile */

@@ -2,7 +2,7 @@
 
 cdef enum:
     AS_GIVEN = 2                     # in Layer.packings
-    FAR_PANEL_VECTORS = 3
+    FAR_PANEL_VECTORS = 3            # fifteen layers in NHWC are 1.03 times as fast as with 4
 
 cdef struct Packing:
     char *data                       # NULL: not made
@@ -23,8 +23,8 @@ cdef inline Py_ssize_t padded(Py_ssize_t channels, Py_ssize_t lanes) noexcept no
 
 
 cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py_ssize_t c_out) noexcept nogil:
-    """Bands that are the rows of a tile, of at most the height for which two vectors of pixels leave registers: one vector
-    alone, 64 to 16 channels on 55×55 pixels in tiles of 16×1, takes 1.1 times as long as 8×3."""
+    """Bands that are the rows of a tile, of at most the height for which a strip leaves registers: with AVX-512 nine rows of
+    three vectors, 1.02 times as fast as 14×2 (twelve layers); with AVX2 six of two, up to 1.1 times as fast as 4×3."""
     return ceil_div(c_out, kernels.max_rows[isa.strip_vectors])
 
 

@@ -32,7 +32,7 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
 }
 
 /* Keeps a pointer or an offset in its register: gcc else makes more of them in a loop than there are registers. Sums stay in
- * theirs between steps (vstay): gcc 12 else moves one in six of them to another and back. */
+ * theirs between steps (vstay): gcc 12 else moves one in ten of them to another and back. */
 #define STAY(p) __asm__ volatile("" : "+r"(p))
 
 /* Whether step i of STEPS is one of n spread evenly over them. */
@@ -119,7 +119,7 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     const ptrdiff_t unit = sizeof(REAL);
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
     const int b_last = t->b_whole ? LANES : last;
-    /* two by two nine layers in NCHW are 1.02 times as fast; 16 registers do not suffice for that */
+    /* two by two nine layers in NCHW are 1.02 times as fast; 16 registers do not suffice for that, nor for vstay of all sums */
     const int STEPS = VREGS == 16 ? 1 : A_ROWS_UNIT ? 2 : 4;
     vec acc[MAX_ROWS][MAX_VECTORS];
     ptrdiff_t k = t->depth;

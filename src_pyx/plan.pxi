@@ -220,8 +220,9 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
         p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
-    p.kept = False                    # nor is it where bands are so few that all of them wait for far rows
-    p.kept = pack_x and not (p.x.packed or pixels_are_rows or p.out.packed or p.bands[0] <= FEW_BANDS and rows_are_far(p))
+    p.kept = False                    # nor is it where bands are so few that all of them wait for far rows, or stretches short
+    p.kept = pack_x and not (p.x.packed or pixels_are_rows or p.out.packed or p.bands[0] <= FEW_BANDS and rows_are_far(p)
+                             or first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out))
     p.x.packed |= pack_x and not p.kept
     p.outer = max(first_of_stretch(p, &p.x), first_of_stretch(p, &p.out)) - 1
     if p.has_residual:

@@ -31,6 +31,7 @@ cdef extern from "isa.h" nogil:
         Py_ssize_t start_row, start_tile
         int start_by_row
         Py_ssize_t a_ahead, a_ahead_k
+        const char *a_end
         int b_is_weights, b_whole
         char *keep
         Py_ssize_t keep_tile

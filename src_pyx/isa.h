@@ -31,9 +31,11 @@ struct tile_run {
     ptrdiff_t start_row, start_tile;
     int start_by_row;
     ptrdiff_t ahead_lines; /* lines whose steps prefetch, the first ones */
-    /* and what: from a_ahead bytes after the tile's own a, a_ahead_k further at each (where rows lie side by
-     * side, as a moves); and from b_ahead */
+    /* and what: from a_ahead bytes after the tile's own a, a_ahead_k further at each (where rows lie side by side, as a moves),
+     * but no rows of x behind a_end; and from b_ahead. A prefetch where nothing is mapped takes 40 ns: 480 to 16 channels on
+     * 14×14 pixels, NHWC, take 1.1 times as long where such memory follows x. */
     ptrdiff_t a_ahead, a_ahead_k;
+    const char *a_end;
     const char *b_ahead;
     ptrdiff_t b_ahead_k, b_ahead_tile, b_ahead_line;
     char *c;

@@ -61,14 +61,10 @@ cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *nea
 
 
 cdef inline void look_ahead(const Plan *p, tile_run *t, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
-    """Which b the tiles of lines prefetch: the next strip, or evenly the weights that follow. In a burst, a line in each
-    step of the first tiles, weights of 2 to 4 MB take 1.06 times as long (six layers, NHWC; 1.07 times in NCHW)."""
+    """How b_ahead moves: to the next strip, or evenly over the weights that it points to. In a burst, a line in each step of
+    the first tiles, weights of 2 to 4 MB take 1.06 times as long (six layers, NHWC; 1.07 times in NCHW)."""
     if p.pixels_are_rows:
-        t.b_ahead = t.b
-        t.b_ahead_k = 0
-        if weight_bytes(p) > first_level():
-            t.b_ahead += t.depth * t.b_k
-            t.b_ahead_k = ceil_div(t.b_k, tiles * t.lines)
+        t.b_ahead_k = ceil_div(t.b_k, tiles * t.lines) if weight_bytes(p) > first_level() else 0
         t.b_ahead_line = t.depth * t.b_ahead_k
     else:                            # the last byte of each vector, whose first line came with the strip before
         t.b_ahead = t.b + vectors * p.kernels.lanes * p.unit + LINE_BYTES - 1
@@ -91,7 +87,7 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         t.a_ahead = LINE_BYTES
         if t.a_row != p.unit:        # the rows of the next tile, evenly, or what is further (AHEAD_BYTES)
             t.a_ahead = max(t.a_line or t.a_tile, AHEAD_BYTES)
-            t.a_ahead_k = t.a_tile // max(t.depth, 1)
+            t.a_ahead_k = over(t.a_tile, max(t.depth, 1)) if t.ahead_lines else 0
     else:
         t.a_tile, t.b_tile = 0, width
         t.keep_tile = t.depth * width
@@ -131,8 +127,7 @@ cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t row
     their strips. Some bands go together, so that a strip comes into the first level once for all: sixteen layers in NCHW
     are 1.02 times as fast as band after band, twelve with AVX2 1.05 times."""
     cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(columns, lanes), cut_off = total * lanes - columns
-    cdef Py_ssize_t strips = ceil_div(total, p.strip_vectors), vectors = total // strips, wider = total % strips
-    cdef Py_ssize_t height = rows // tiles, taller = rows % tiles, i = 0, tall
+    cdef Py_ssize_t height = over(rows, tiles), taller = rows - tiles * height, i = 0, tall, strips, vectors, wider
     cdef tile_run here = t[0]
     if p.pixels_are_rows:            # tiles as wide as the panel
         look_ahead(p, &here, total, tiles)
@@ -140,9 +135,12 @@ cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t row
         line(p, &here, term, height + 1, total, taller)
         line(p, &here, term, height, total, tiles - taller)
         return
+    strips = ceil_div(total, p.strip_vectors)
+    vectors = over(total, strips)
+    wider = total - strips * vectors
     while i < tiles:
         tall = height + (i < taller)
-        here = moved(p, t, part(rows, tiles, i))
+        here = moved(p, t, i * height + min(i, taller))
         here.lines = min((taller if i < taller else tiles) - i, ROWS_TOGETHER // tall)
         here.a_line = tall * p.c_in * p.unit
         here.c_line = tall * t.c_row
@@ -178,6 +176,7 @@ cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t n
             here.start, here.start_row, here.start_by_row, here.start_line = t.c, t.c_row, False, t.c_line
         if i < number - 1:
             here.bounded, here.residual = 0, NULL
+            here.b_ahead = here.b + here.depth * t.b_k
         grid(p, &here, term + first, rows, tiles, columns)
 
 
@@ -213,9 +212,9 @@ cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel
     return near
 
 
-cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cut, Py_ssize_t begin,
+cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t lines, Py_ssize_t cut, Py_ssize_t begin,
                 Py_ssize_t count) noexcept nogil:
-    """A panel of output channels, or all side by side, of some pixels of a block, a cut of their sums."""
+    """A panel of output channels, or some side by side, of some pixels of a block, a cut of their sums."""
     cdef const Plan *p = call.plan
     cdef Py_ssize_t channel = panel_begin(p, number), width = panel_begin(p, number + 1) - channel
     cdef Py_ssize_t channels = min(width, p.c_out - channel)
@@ -260,18 +259,22 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
     # of a load: with all in the first level tiles of 6×4 make 87 % of the multiply-adds with two in each step and 91 %
     # without, 55 and 65 % beside another busy thread of the core (Xeon with 32 KiB).
     t.ahead_lines = 0
-    if afresh and not p.x.packed or p.pixels_are_rows and (weights_are_far(p) or not p.x_by_depth):
+    if p.pixels_are_rows and count <= p.kernels.max_rows[width // p.kernels.lanes]:
+        pass                         # one tile reads each weight once, in a row
+    elif afresh and not p.x.packed or p.pixels_are_rows and (weights_are_far(p) or not p.x_by_depth):
         t.ahead_lines = PY_SSIZE_T_MAX if p.pixels_are_rows or x_is_far(p, MEMORY) else 1
     t.a_line = t.b_line = t.start_line = t.c_line = t.residual_line = 0
     if p.pixels_are_rows:
         t.a = x.data + begin * x.pixel
         t.a_row = x.pixel
         t.a_k = x.channel
+        t.a_end = x.data + block.count * x.pixel if p.x.packed else block.x + k * p.x.channel + p.x_end
         t.b = weight + k * width * p.unit
         t.b_k = width * p.unit
+        t.b_ahead = weight + width * p.c_in * p.unit if number + 1 < p.panels else call.weight + block.group * p.weight_group
         vectors = width // p.kernels.lanes
-        if p.lines > 1:
-            t.lines = p.lines
+        if lines > 1:
+            t.lines = lines
             t.b_line = t.b_k * p.c_in
             t.start_line = t.c_line = t.residual_line = t.b_k
         elif count > p.stretch:
@@ -313,14 +316,14 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t cu
 cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogil:
     """A block of pixels of a group, for a share of the panels of output channels."""
     cdef const Plan *p = call.plan
-    cdef Py_ssize_t segments = p.pixels // p.segment, blocks = p.blocks * segments * p.groups
-    cdef Py_ssize_t share = number // blocks, i = number % p.blocks, segment = number % blocks // p.blocks
+    cdef Py_ssize_t segments = over(p.pixels, p.segment), blocks = p.blocks * segments * p.groups
+    cdef Py_ssize_t share = over(number, blocks), segment = over(number - share * blocks, p.blocks)
+    cdef Py_ssize_t i = number - share * blocks - segment * p.blocks
     cdef Py_ssize_t grains = ceil_div(p.segment, p.granule), begin = part(grains, p.blocks, i) * p.granule
-    cdef Py_ssize_t turns = p.panels // p.lines, step
-    cdef Py_ssize_t low = part(turns, p.shares, share), panels = part(turns, p.shares, share + 1) - low
+    cdef Py_ssize_t low = part(p.panels, p.shares, share), high = part(p.panels, p.shares, share + 1)
     cdef Block block
-    block.group = segment // segments
-    block.first = segment % segments * p.segment + begin
+    block.group = over(segment, segments)
+    block.first = (segment - block.group * segments) * p.segment + begin
     block.count = min(part(grains, p.blocks, i + 1) * p.granule, p.segment) - begin
     block.x = <char *> call.x + block.group * p.c_in * p.x.channel
     block.out = call.out + block.group * p.c_out * p.out.channel
@@ -335,13 +338,19 @@ cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogi
     block.residual_scratch = block.out_scratch + (p.out_bytes if p.out.packed else 0)
     block.loaded = -1
     # Outputs in place: x is packed once for each cut. In scratch: some pixels of a panel are finished before the next.
-    cdef Py_ssize_t parts = ceil_div(block.count, p.out_block), at
-    for step in range(panels * parts * p.cuts):
-        if p.out.packed:
-            at = step // p.cuts % parts * p.out_block
-            panel(call, &block, low + step // (p.cuts * parts), step % p.cuts, at, min(p.out_block, block.count - at))
-        else:
-            panel(call, &block, low + step % panels, step // panels, 0, block.count)
+    cdef Py_ssize_t at, cut, lines
+    if p.out.packed:
+        for number in range(low, high):
+            for at in range(ceil_div(block.count, p.out_block)):
+                for cut in range(p.cuts):
+                    panel(call, &block, number, 1, cut, at * p.out_block, min(p.out_block, block.count - at * p.out_block))
+        return
+    for cut in range(p.cuts):
+        number = low
+        while number < high:
+            lines = abreast(p, number, high)
+            panel(call, &block, number, lines, cut, 0, block.count)
+            number += lines
 
 
 cdef void member_task(void *context, int member, Py_ssize_t number) noexcept nogil:

@@ -154,7 +154,8 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             for (; k > 0; k--) STEPS_OF(1, STRIP, 0, b_last);
     } else {
         const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
-        struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a + t->a_ahead, b_ahead};
+        const char *a_last = t->a_end - R * a_row, *a_ahead = a + t->a_ahead;
+        struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a_ahead < a_last ? a_ahead : a_last, b_ahead};
         if (ahead)
             for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, 1, a_row, a_ahead_k, b_ahead_k, &at, acc);
         else

@@ -52,6 +52,7 @@ cdef extern from "isa.h" nogil:
         int max_rows[5]
         tile_kernel tile[2][17][5]
         tile_kernel mix[5][5]
+        tile_kernel one
         copy_kernel copy
     ctypedef struct isa "struct isa":
         const char *name

@@ -21,11 +21,10 @@ static void NAME(copy_straight)(char *dst, ptrdiff_t d0, const char *src, ptrdif
     }
 }
 
-/* A square of at most LANES × LANES elements: dst[i·d0 + j] = src[i + j·s1]. Riffling the first half of the rows with the
- * second, as a deck of cards, log2(LANES) times over, transposes them. */
-INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, int n0, int n1) {
-    vec row[LANES], next[LANES];
-    UNROLL for (int j = 0; j < LANES; j++) row[j] = j < n1 ? vload_last(src + j * s1, n0) : (vec){0};
+/* Lane j of row i becomes lane i of row j. Riffling the first half of the rows with the second, as a deck of cards, log2(LANES)
+ * times over, transposes them. */
+INLINE void NAME(transpose)(vec row[LANES]) {
+    vec next[LANES];
     UNROLL for (int stage = 1; stage < LANES; stage *= 2) {
         UNROLL for (int j = 0; j < LANES / 2; j++) {
             next[2 * j] = riffle_low(row[j], row[j + LANES / 2]);
@@ -33,6 +32,13 @@ INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptr
         }
         UNROLL for (int j = 0; j < LANES; j++) row[j] = next[j];
     }
+}
+
+/* A square of at most LANES × LANES elements: dst[i·d0 + j] = src[i + j·s1]. */
+INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, int n0, int n1) {
+    vec row[LANES];
+    UNROLL for (int j = 0; j < LANES; j++) row[j] = j < n1 ? vload_last(src + j * s1, n0) : (vec){0};
+    NAME(transpose)(row);
     UNROLL for (int i = 0; i < LANES; i++)
         if (i < n0) {
             if (n1 == LANES) vstore(dst + i * d0, row[i]);

@@ -261,13 +261,19 @@ cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
 
 
 cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
-    """The kernel for pixels in a row whose few channels lie side by side, if x and outputs are such pixels."""
+    """The kernel for pixels in a row whose few channels lie side by side, if x and outputs are such pixels; or for their one
+    output."""
     cdef int inner = p.axes - 1
-    if (p.groups > 1 or p.c_in < 1 or p.c_in > FEW or p.c_out > FEW or p.has_residual or p.x.load != p.copy
-            or p.c_in > 1 and p.x.channel != p.unit or p.x.pixel[inner] != p.c_in * p.unit
-            or p.c_out > 1 and p.out.channel != p.unit or p.out.pixel[inner] != p.c_out * p.unit):
+    cdef const kernels *wide = p.wide.real[p.unit == 8]
+    if p.groups > 1 or p.c_in < 1 or p.x.load != p.copy or p.c_in > 1 and p.x.channel != p.unit:
         return NULL
-    return p.wide.real[p.unit == 8].mix[p.c_in][p.c_out]
+    if p.c_in <= FEW and p.c_out <= FEW and p.x.pixel[inner] == p.c_in * p.unit and not p.has_residual and (
+            p.c_out == 1 or p.out.channel == p.unit) and p.out.pixel[inner] == p.c_out * p.unit:
+        return wide.mix[p.c_in][p.c_out]
+    if p.c_out == 1 and p.c_in > 1 and p.out.pixel[inner] == p.unit and (
+            not p.has_residual or p.residual.load == p.copy and p.residual.pixel[inner] == p.unit):
+        return wide.one
+    return NULL
 
 
 cdef inline Py_ssize_t padded_row(Py_ssize_t size) noexcept nogil:

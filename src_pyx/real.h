@@ -4,6 +4,7 @@
 #include "pick.h"
 #include "copy.h"
 #include "mix.h"
+#include "one.h"
 
 #define TILE(R, V)                                                                                              \
     static void NAME(tile_##R##x##V##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 1, t); }              \
@@ -56,5 +57,6 @@ static const struct kernels NAME(kernels) = {
 #ifdef HAS_PICK
     .mix = {MIXES(MIX_ENTRY)},
 #endif
+    .one = NAME(one),
     .copy = NAME(copy),
 };

@@ -80,14 +80,22 @@ def run_tests(tree, tests, isa):
     return done.returncode == 0, failures[0] if failures else ""
 
 
+def copy_changed(source, target):
+    """With the time of now, newer than what was built of a broken file; others keep theirs, and what was built of them."""
+    source, target = Path(source), Path(target)
+    if not target.exists() or target.read_bytes() != source.read_bytes():
+        shutil.copy(source, target)
+
+
 def fresh_copy(tree):
-    """The tree as it is, with the times of its files, so that what was built of unchanged files stays valid."""
+    """The tree as it is."""
     for name in ("src_pyx", "tests", "pwconv", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         source, target = ROOT / name, tree / name
         if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+            ignore = shutil.ignore_patterns("*.so", "__pycache__")
+            shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignore, copy_function=copy_changed)
         else:
-            shutil.copy2(source, target)
+            copy_changed(source, target)
 
 
 def main():

@@ -1,9 +1,9 @@
-/* One output of pixels whose channels lie side by side: their rows are transposed in registers, so that a vector holds a channel of
- * as many pixels. Tiles whose rows are pixels would compute a vector of outputs for each of them, and use a lane. */
+/* One output of pixels whose channels lie side by side: their rows are transposed in registers, so that a vector holds a
+ * channel of as many pixels. Tiles whose rows are pixels would compute a vector of outputs for each of them, and use a lane. */
 
 /* Up to LANES terms of the sums of up to LANES pixels; those `ahead` bytes further are prefetched, unless it is 0. */
-INLINE vec NAME(terms_of_pixels)(const char *a, ptrdiff_t a_row, int pixels, ptrdiff_t ahead, const char *b, ptrdiff_t b_k, int terms,
-                                 vec sum) {
+INLINE vec NAME(terms_of_pixels)(const char *a, ptrdiff_t a_row, int pixels, ptrdiff_t ahead, const char *b, ptrdiff_t b_k,
+                                 int terms, vec sum) {
     vec row[LANES];
     UNROLL for (int j = 0; j < LANES; j++) row[j] = j < pixels ? vload_last(a + j * a_row, terms) : (vec){0};
     if (ahead && terms == LANES)
@@ -18,18 +18,20 @@ INLINE vec NAME(terms_of_pixels)(const char *a, ptrdiff_t a_row, int pixels, ptr
 INLINE void NAME(one_tile)(const int V, const struct tile_run *t, ptrdiff_t first, int last) {
     const ptrdiff_t a_row = t->a_row, offset = first * (ptrdiff_t)sizeof(REAL), tile = V * LANES * a_row;
     const char *a = t->a + first * a_row, *b = t->b;
-    const ptrdiff_t ahead = t->ahead_lines && a + 2 * tile <= t->a_end ? tile : 0; /* the next tile, if there is a whole one */
+    /* the next tile, if there is a whole one */
+    const ptrdiff_t ahead = t->ahead_lines && a + 2 * tile <= t->a_end ? tile : 0;
     const int step = LANES * (int)sizeof(REAL);
     vec acc[MAX_ROWS][MAX_VECTORS];
     ptrdiff_t k = t->depth;
     UNROLL for (int v = 0; v < V; v++)
         acc[0][v] = t->start_row ? vload_n(t->start + offset + v * sizeof(vec), v < V - 1 ? LANES : last) : vset1(t->start);
-    for (; k >= LANES; k -= LANES, a += step, b += LANES * t->b_k)
-        UNROLL for (int v = 0; v < V; v++)
-            acc[0][v] = NAME(terms_of_pixels)(a + v * LANES * a_row, a_row, v < V - 1 ? LANES : last, ahead, b, t->b_k, LANES, acc[0][v]);
-    if (k > 0)
-        UNROLL for (int v = 0; v < V; v++)
-            acc[0][v] = NAME(terms_of_pixels)(a + v * LANES * a_row, a_row, v < V - 1 ? LANES : last, ahead, b, t->b_k, (int)k, acc[0][v]);
+#define MORE_TERMS(terms) \
+    UNROLL for (int v = 0; v < V; v++) \
+        acc[0][v] = NAME(terms_of_pixels)(a + v * LANES * a_row, a_row, v < V - 1 ? LANES : last, ahead, b, t->b_k, \
+                                          terms, acc[0][v])
+    for (; k >= LANES; k -= LANES, a += step, b += LANES * t->b_k) MORE_TERMS(LANES);
+    if (k > 0) MORE_TERMS((int)k);
+#undef MORE_TERMS
     NAME(finish)(1, V, t, acc, t->c + offset, t->residual ? t->residual + offset : NULL, last);
 }
 

@@ -221,7 +221,15 @@ def conversions(program):
 
 def blocks(program):
     """Cut into several blocks of pixels, panels of channels and parts of sums."""
-    shapes = ((130, 97, 13, 17), (3, 3, 90, 91), (300, 7, 7, 7), (7, 300, 7, 7), (400, 96, 1, 33), (9000, 3, 2, 3), (9000, 1, 2, 3))
+    shapes = (
+        (130, 97, 13, 17),
+        (3, 3, 90, 91),
+        (300, 7, 7, 7),
+        (7, 300, 7, 7),
+        (400, 96, 1, 33),
+        (9000, 3, 2, 3),
+        (9000, 1, 2, 3),
+    )
     views = ({}, {"x": View((2, 1, 0))}, {"out": View((2, 1, 0))}, {"x": View(steps=(-1, -1, -1)), "residual": MAP})
     for shape, view in product(shapes, views):
         program.run(Case(*shape, **view))

@@ -97,8 +97,8 @@ cdef struct Plan:
 
 
 cdef inline Py_ssize_t over(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    """a // b, without a division where there is one thing, or one part: it takes 40 to 90 cycles (Xeon with 32 KiB), and those
-    of a call were an eighth of the time that 32 to 32 channels on 6×6 pixels take."""
+    """a // b, without a division where there is one thing, or one part: it takes 40 to 90 cycles (Xeon with 32 KiB), and
+    those of a call were an eighth of the time that 32 to 32 channels on 6×6 pixels take."""
     return 0 if a < b else a if b == 1 else a // b
 
 
@@ -233,7 +233,7 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
         p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
-    p.kept = False                    # nor is it where bands are so few that all of them wait for far rows, or stretches short
+    p.kept = False                    # nor where bands are so few that all of them wait for far rows, or stretches short
     p.kept = pack_x and not (p.x.packed or pixels_are_rows or p.out.packed or p.bands[0] <= FEW_BANDS and rows_are_far(p)
                              or first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out))
     p.x.packed |= pack_x and not p.kept
@@ -248,11 +248,11 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
 
 
 cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
-    """Terms of the sums that tiles whose rows are pixels add in one go. If each reads a line of x of its own, as many as leave
-    these lines and a panel of weights in the first level for the next tile (1024 to 256 channels on 14×14, NCHW, 1.06 times as
-    fast; 672 to 112 1.15 times with AVX2). Else all, or of weights that the second level does not hold as many as leave a panel
-    and the next one there: with a sixth of it for each 16 layers in NHWC are 1.09 times as fast as with panels in the first
-    level (Xeon with 1 MiB), 3072 to 768 on 7×7 1.4 times as fast as in one go."""
+    """Terms of the sums that tiles whose rows are pixels add in one go. If each reads a line of x of its own, as many as
+    leave these lines and a panel of weights in the first level for the next tile (1024 to 256 channels on 14×14, NCHW, 1.06
+    times as fast; 672 to 112 1.15 times with AVX2). Else all, or of weights that the second level does not hold as many as
+    leave a panel and the next one there: with a sixth of it for each 16 layers in NHWC are 1.09 times as fast as with panels
+    in the first level (Xeon with 1 MiB), 3072 to 768 on 7×7 1.4 times as fast as in one go."""
     if not p.x_by_depth:
         return max(1, first_level() * 2 // 3 // (p.panel_width * p.unit + LINE_BYTES))
     if weight_bytes(p) > second_level():
@@ -318,7 +318,7 @@ cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept no
 
 
 cdef inline Py_ssize_t abreast(const Plan *p, Py_ssize_t number, Py_ssize_t end) noexcept nogil:
-    """Panels up to number `end` to be computed with this one, itself among them: those as wide, with no channels of padding."""
+    """Panels up to number `end` to be computed with this one, itself among them: those as wide, without padding."""
     cdef Py_ssize_t lanes = p.lanes[1], vectors, wider
     if not p.abreast:
         return 1

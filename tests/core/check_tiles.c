@@ -112,7 +112,7 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     else start = grids(2, tiles, R, columns, width, (int)any(3), down, 1);
     c = grids(3, tiles, R, columns, width, (int)any(3), down, 0);
     if (has_residual) residual = grids(4, tiles, R, columns, width, (int)any(3), down, 1);
-    t.a = a.data, t.a_tile = down ? a.tile : 0;
+    t.a = a.data, t.a_tile = down ? a.tile : 0, t.a_end = t.a + (down ? tiles : 1) * R * t.a_row;
     t.b = t.b_ahead = b.data, t.b_k = b.row, t.b_tile = down ? 0 : b.tile;
     t.start = start.data, t.start_row = start.row, t.start_tile = by_row && !down ? 0 : start.tile;
     t.c = c.data, t.c_row = c.row, t.c_tile = c.tile;
@@ -145,17 +145,18 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
         }
 }
 
-static void check_mix(const struct isa *isa, int c_in, int c_out, ptrdiff_t pixels) {
+static void check_mix(const struct isa *isa, tile_kernel mix, int c_in, int c_out, ptrdiff_t pixels, int gap) {
     const ptrdiff_t unit = is_double ? 8 : 4;
-    const struct strided a = grids(0, 1, pixels, c_in, c_in, 0, 1, 1), b = grids(1, 1, c_in, c_out, c_out, (int)any(3), 1, 1),
+    const struct strided a = grids(0, 1, pixels, c_in, c_in, gap, 1, 1), b = grids(1, 1, c_in, c_out, c_out, (int)any(3), 1, 1),
                          start = grids(2, 1, 1, c_out, c_out, 0, 1, 1), c = grids(3, 1, pixels, c_out, c_out, 0, 1, 0);
     struct tile_run t = {.tiles = pixels, .depth = c_in, .a = a.data, .b = b.data, .b_k = b.row, .start = start.data, .c = c.data};
+    t.a_row = a.row, t.a_end = t.a + pixels * a.row, t.ahead_lines = any(2);
     set_bounds(&t);
-    isa->real[is_double]->mix[c_in][c_out](&t);
+    mix(&t);
     for (ptrdiff_t i = 0; i < pixels; i++)
         for (ptrdiff_t o = 0; o < c_out; o++) {
             double y = get(t.start + o * unit);
-            for (ptrdiff_t k = 0; k < c_in; k++) y = multiply_add(isa, get(t.b + k * t.b_k + o * unit), get(t.a + (i * c_in + k) * unit), y);
+            for (ptrdiff_t k = 0; k < c_in; k++) y = multiply_add(isa, get(t.b + k * t.b_k + o * unit), get(t.a + i * a.row + k * unit), y);
             y = bounded(&t, y);
             const double got = get(t.c + (i * c_out + o) * unit);
             CHECK(isnan(y) ? isnan(got) : memcmp(&y, &got, sizeof y) == 0, "%s, %d channels to %d, pixel %td of %td: %g, not %g",
@@ -163,14 +164,19 @@ static void check_mix(const struct isa *isa, int c_in, int c_out, ptrdiff_t pixe
         }
 }
 
-/* Every count of pixels up to two whole rounds and every tail. */
+/* Every count of pixels up to two whole rounds and every tail; and of channels where there is one output. */
 void check_mixes(const struct isa *isa) {
     enum { ROUNDS = 6 }; /* each with other bounds */
-    for (is_double = 0; is_double < 2; is_double++)
-        for (int c_in = 1; c_in <= FEW; c_in++)
-            for (int c_out = 1; c_out <= FEW; c_out++)
-                for (ptrdiff_t pixels = 0; pixels < 3 * isa->real[is_double]->lanes; pixels++)
-                    for (int i = 0; i < ROUNDS && isa->real[is_double]->mix[c_in][c_out]; i++) check_mix(isa, c_in, c_out, pixels);
+    for (is_double = 0; is_double < 2; is_double++) {
+        const struct kernels *kernels = isa->real[is_double];
+        for (ptrdiff_t pixels = 0; pixels < 3 * kernels->lanes; pixels++) {
+            for (int c_in = 1; c_in <= FEW; c_in++)
+                for (int c_out = 1; c_out <= FEW; c_out++)
+                    for (int i = 0; i < ROUNDS && kernels->mix[c_in][c_out]; i++)
+                        check_mix(isa, kernels->mix[c_in][c_out], c_in, c_out, pixels, 0);
+            for (int c_in = 1; c_in < 3 * kernels->lanes; c_in++) check_mix(isa, kernels->one, c_in, 1, pixels, (int)any(3));
+        }
+    }
 }
 
 void check_tiles(const struct isa *isa) {

@@ -106,6 +106,7 @@ cdef extern from *:
 
 include "config.pxi"
 include "peak.pxi"
+include "parts.pxi"
 include "packing.pxi"
 include "plan.pxi"
 include "cycles.pxi"

@@ -87,7 +87,7 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         t.a_ahead = LINE_BYTES
         if t.a_row != p.unit:        # the rows of the next tile, evenly, or what is further (AHEAD_BYTES)
             t.a_ahead = max(t.a_line or t.a_tile, AHEAD_BYTES)
-            t.a_ahead_k = over(t.a_tile, max(t.depth, 1)) if t.ahead_lines else 0
+            t.a_ahead_k = t.a_tile // max(t.depth, 1) if t.ahead_lines else 0
     else:
         t.a_tile, t.b_tile = 0, width
         t.keep_tile = t.depth * width
@@ -259,10 +259,6 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
     # of a load: with all in the first level tiles of 6×4 make 87 % of the multiply-adds with two in each step and 91 %
     # without, 55 and 65 % beside another busy thread of the core (Xeon with 32 KiB).
     t.ahead_lines = 0
-    if p.pixels_are_rows and count <= p.kernels.max_rows[width // p.kernels.lanes]:
-        pass                         # one tile reads each weight once, in a row
-    elif afresh and not p.x.packed or p.pixels_are_rows and (weights_are_far(p) or not p.x_by_depth):
-        t.ahead_lines = PY_SSIZE_T_MAX if p.pixels_are_rows or x_is_far(p, MEMORY) else 1
     t.a_line = t.b_line = t.start_line = t.c_line = t.residual_line = 0
     if p.pixels_are_rows:
         t.a = x.data + begin * x.pixel
@@ -273,6 +269,9 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         t.b_k = width * p.unit
         t.b_ahead = weight + width * p.c_in * p.unit if number + 1 < p.panels else call.weight + block.group * p.weight_group
         vectors = width // p.kernels.lanes
+        # one tile reads each weight once, in a row
+        if count > p.kernels.max_rows[vectors] and (afresh and not p.x.packed or weights_are_far(p) or not p.x_by_depth):
+            t.ahead_lines = PY_SSIZE_T_MAX
         if lines > 1:
             t.lines = lines
             t.b_line = t.b_k * p.c_in
@@ -295,6 +294,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         t.a_row = p.unit
         t.b = x.data + begin * x.pixel
         t.b_k = x.channel
+        if afresh and not p.x.packed:
+            t.ahead_lines = PY_SSIZE_T_MAX if x_is_far(p, MEMORY) else 1
         bands = part(p.bands[0], p.panels, number + 1) - part(p.bands[0], p.panels, number)
         if afresh and (p.kept or p.first_slices > 1):
             rows = ceil_div(channels, bands)
@@ -349,7 +350,7 @@ cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogi
     for cut in range(p.cuts):
         number = low
         while number < high:
-            lines = abreast(p, number, high)
+            lines = panels_abreast(p, number, high)
             panel(call, &block, number, lines, cut, 0, block.count)
             number += lines
 

@@ -18,10 +18,6 @@ cdef struct Band:
     Py_ssize_t channel, term
 
 
-cdef inline Py_ssize_t padded(Py_ssize_t channels, Py_ssize_t lanes) noexcept nogil:
-    return ceil_div(channels, lanes) * lanes
-
-
 cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py_ssize_t c_out) noexcept nogil:
     """Bands that are the rows of a tile, of at most the height for which a strip leaves registers: with AVX-512 nine rows of
     three vectors, 1.02 times as fast as 14×2 (twelve layers); with AVX2 six of two, up to 1.1 times as fast as 4×3."""

@@ -96,25 +96,6 @@ cdef struct Plan:
     Py_ssize_t tasks
 
 
-cdef inline Py_ssize_t over(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    """a // b, without a division where there is one thing, or one part: it takes 40 to 90 cycles (Xeon with 32 KiB), and
-    those of a call were an eighth of the time that 32 to 32 channels on 6×6 pixels take."""
-    return 0 if a < b else a if b == 1 else a // b
-
-
-cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    return over(a + b - 1, b)
-
-
-cdef inline Py_ssize_t part(Py_ssize_t total, Py_ssize_t parts, Py_ssize_t i) noexcept nogil:
-    """Where part i of `parts` nearly equal ones of `total` begins."""
-    cdef Py_ssize_t each
-    if i == 0 or i == parts:
-        return total if i else 0
-    each = over(total, parts)
-    return i * each + min(i, total - parts * each)
-
-
 cdef inline bint follows(const Operand *operand, int outer, int inner, Py_ssize_t count) noexcept nogil:
     """Two neighbouring pixel axes are one: the outer step is `count` inner ones."""
     return operand.pixel[outer] == count * operand.pixel[inner]
@@ -317,7 +298,7 @@ cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept no
     return part(ceil_div(p.c_out, lanes), bands, part(bands, p.panels, number)) * lanes
 
 
-cdef inline Py_ssize_t abreast(const Plan *p, Py_ssize_t number, Py_ssize_t end) noexcept nogil:
+cdef inline Py_ssize_t panels_abreast(const Plan *p, Py_ssize_t number, Py_ssize_t end) noexcept nogil:
     """Panels up to number `end` to be computed with this one, itself among them: those as wide, without padding."""
     cdef Py_ssize_t lanes = p.lanes[1], vectors, wider
     if not p.abreast:

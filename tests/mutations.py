@@ -293,7 +293,7 @@ MUTANTS = (
         GUARDS,
         isa="avx2",
     ),
-    Mutant("last terms of one output", "one.h", (("MORE_TERMS((int)k)", "MORE_TERMS(LANES)"),), GUARDS, isa="avx512"),
+    Mutant("last terms of one output", "one.h", (("ahead, (int)k, acc", "ahead, LANES, acc"),), GUARDS, isa="avx512"),
     Mutant("last pixels of one output", "one.h", (("j < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
     Mutant("one output in cuts", "one.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
     Mutant("residual of one output", "one.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),

@@ -1,0 +1,24 @@
+# Counts cut into parts, and rounded to whole ones. None is negative.
+
+
+cdef inline Py_ssize_t over(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    """a // b, without a division where there is one thing, or one part: it takes 40 to 90 cycles (Xeon with 32 KiB), and
+    those of a call were an eighth of the time that 32 to 32 channels on 6×6 pixels take."""
+    return 0 if a < b else a if b == 1 else a // b
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return over(a + b - 1, b)
+
+
+cdef inline Py_ssize_t part(Py_ssize_t total, Py_ssize_t parts, Py_ssize_t i) noexcept nogil:
+    """Where part i of `parts` nearly equal ones of `total` begins."""
+    cdef Py_ssize_t each
+    if i == 0 or i == parts:
+        return total if i else 0
+    each = over(total, parts)
+    return i * each + min(i, total - parts * each)
+
+
+cdef inline Py_ssize_t padded(Py_ssize_t channels, Py_ssize_t lanes) noexcept nogil:
+    return ceil_div(channels, lanes) * lanes

@@ -19,7 +19,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef extern from "isa.h" nogil:
     enum:
-        MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH, RELU
+        MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH, RELU, STRIP, FAR_STRIP, PANEL
     ctypedef struct tile_run "struct tile_run":
         Py_ssize_t tiles, depth, columns
         Py_ssize_t lines, a_line, b_line, start_line, c_line, residual_line
@@ -32,10 +32,11 @@ cdef extern from "isa.h" nogil:
         int start_by_row
         Py_ssize_t a_ahead, a_ahead_k
         const char *a_end
-        int b_is_weights, b_whole
+        int b_whole
         char *keep
         Py_ssize_t keep_tile
         Py_ssize_t ahead_lines
+        int ahead
         const char *b_ahead
         Py_ssize_t b_ahead_k, b_ahead_tile, b_ahead_line
         char *c

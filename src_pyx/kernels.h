@@ -13,9 +13,6 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* What the steps of a tile prefetch, if anything: rows of a and what follows b, a strip of x or a panel of weights. */
-enum { NOTHING, STRIP, PANEL };
-
 #define REAL float
 #include "real.h"
 #include "peak.h"

@@ -60,18 +60,6 @@ cdef void copy_block(const Plan *p, const Operand *operand, char *far, Near *nea
         count -= length
 
 
-cdef inline void look_ahead(const Plan *p, tile_run *t, Py_ssize_t vectors, Py_ssize_t tiles) noexcept nogil:
-    """How b_ahead moves: to the next strip, or evenly over the weights that it points to. In a burst, a line in each step of
-    the first tiles, weights of 2 to 4 MB take 1.06 times as long (six layers, NHWC; 1.07 times in NCHW)."""
-    if p.pixels_are_rows:
-        t.b_ahead_k = ceil_div(t.b_k, tiles * t.lines) if weight_bytes(p) > first_level() else 0
-        t.b_ahead_line = t.depth * t.b_ahead_k
-    else:                            # the last byte of each vector, whose first line came with the strip before
-        t.b_ahead = t.b + vectors * p.kernels.lanes * p.unit + LINE_BYTES - 1
-        t.b_ahead_k = t.b_k
-        t.b_ahead_line = 0
-
-
 cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t vectors,
                Py_ssize_t tiles) noexcept nogil:
     """Tiles in a line, down the pixels or along the strips; leaves the operands behind it. term: the first of the sums."""
@@ -94,7 +82,6 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         if t.b_whole:
             t.b_k, t.b_tile = width, t.keep_tile
         t.c_tile, t.start_tile, t.residual_tile = width, 0 if t.start_by_row else width, width
-        t.b_ahead_tile = width
         t.a_k = rows * p.unit        # each a band of weights
         t.a += term * t.a_k
         t.a_ahead = t.lines * t.a_line if weight_bytes(p) > first_level() else 0
@@ -130,7 +117,10 @@ cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t row
     cdef Py_ssize_t height = over(rows, tiles), taller = rows - tiles * height, i = 0, tall, strips, vectors, wider
     cdef tile_run here = t[0]
     if p.pixels_are_rows:            # tiles as wide as the panel
-        look_ahead(p, &here, total, tiles)
+        # What b_ahead points to is spread evenly over the tiles. In a burst, a line in each step of the first tiles, weights
+        # of 2 to 4 MB take 1.06 times as long (six layers, NHWC; 1.07 times in NCHW).
+        here.b_ahead_k = ceil_div(t.b_k, tiles * t.lines) if weight_bytes(p) > first_level() else 0
+        here.b_ahead_line = t.depth * here.b_ahead_k
         here.columns = columns
         line(p, &here, term, height + 1, total, taller)
         line(p, &here, term, height, total, tiles - taller)
@@ -146,7 +136,6 @@ cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t row
         here.c_line = tall * t.c_row
         here.start_line = tall * t.start_row
         here.residual_line = tall * t.residual_row
-        look_ahead(p, &here, vectors + (wider > 0), tiles)
         here.ahead_lines = t.ahead_lines if i == 0 else 0
         here.columns = (vectors + 1) * lanes
         line(p, &here, term, tall, vectors + 1, wider)
@@ -252,13 +241,14 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
     t.residual = residual.data if last and p.has_residual else NULL
     t.residual_row = (residual.pixel if p.pixels_are_rows else residual.channel) if t.residual else 0
     t.lines = 1                      # or panels, or stretches
-    t.b_is_weights = p.pixels_are_rows
+    t.ahead = PANEL if p.pixels_are_rows else FAR_STRIP if x_is_far(p, MEMORY) and not p.kept else STRIP
     t.b_whole = False
     t.keep = NULL
     # Lines that prefetch: of tiles that read x first, or weights from afar. A prefetch takes a turn of the decoder and one
     # of a load: with all in the first level tiles of 6×4 make 87 % of the multiply-adds with two in each step and 91 %
     # without, 55 and 65 % beside another busy thread of the core (Xeon with 32 KiB).
     t.ahead_lines = 0
+    t.b_ahead, t.b_ahead_k, t.b_ahead_line, t.b_ahead_tile = NULL, 0, 0, 0
     t.a_line = t.b_line = t.start_line = t.c_line = t.residual_line = 0
     if p.pixels_are_rows:
         t.a = x.data + begin * x.pixel

@@ -25,14 +25,15 @@ cdef Py_ssize_t OUT_BYTES = 16 << 10
 # 79 % of the limit uncut and at 83 % in three parts, 512 to 512 at 83 % and in two parts at 80 %.
 cdef double CUT_SHARE = 1.2
 
-# Rows of x in pages of their own that a prefetcher follows at a time, and bands of weights so few that tiles wait for x:
-# 200 to 16 channels on 145×145 pixels, NCHW, x from memory, run at 31 % of the limit with all rows at once and at 38 % with
-# 33 in a cut, 96 to 24 on 56×56 at 38 and 55 %. With 4 bands, 128 to 56 on 97×97, cuts of all help no more, 48 and 47 %,
-# but slices of the first: 96 to 56 on 150×150 take 1.2 times as long without. Fewer rows if no cache holds x: 103 to 9 on
-# 610×340 take 1.75 times as long with 34, 200 to 16 on 145×145 1.3 times with 33 (Xeon with 1 MiB); 144 to 24 on 56×56, from
-# the third level, 1.09 times with 24 in place of 36.
+# Rows of x in pages of their own that are read at a time, and bands of weights so few that tiles wait for x: 200 to 16
+# channels on 145×145 pixels, NCHW, x from memory, run at 31 % of the limit with all rows at once and at 38 % with 33 in a
+# cut, 96 to 24 on 56×56 at 38 and 55 %. Sixteen layers take 1.04 times as long with 32 as with 64, 1.01 times with 48, 1.03
+# times with 96; but those that the first level holds by 32 and not by 64, on 63×63 or 65×65, 0.93 times. With 4 bands, 128
+# to 56 on 97×97, cuts of all help no more, 48 and 47 %, but slices of the first: 96 to 56 on 150×150 take 1.2 times as long
+# without. Fewer rows if no cache holds x: 103 to 9 on 610×340 take 1.75 times as long with 34, 200 to 16 on 145×145 1.3
+# times with 33 (Xeon with 1 MiB).
 cdef enum:
-    STREAMS = 32
+    STREAMS = 64
     FAR_STREAMS = 20
     FEW_BANDS = 3
     MEMORY = 8                        # second levels that hold less than what comes from memory
@@ -180,6 +181,12 @@ cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
     return X_BYTES * p.kernels.lanes * p.unit // LINE_BYTES
 
 
+cdef Py_ssize_t rows_together(const Plan *p) noexcept nogil:
+    """Rows of x from afar that few bands read at a time."""
+    cdef Py_ssize_t lines = (p.x.channel + LINE_BYTES // 2) // LINE_BYTES * LINE_BYTES  # such rows meet nearly as often
+    return STREAMS // 2 if conflict(lines, STREAMS) and not conflict(lines, STREAMS // 2) else STREAMS
+
+
 cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     """Parts of the sums: few enough terms for the scratch of packed x; where channels are rows, and the outputs between two
     cuts need no copies, also for the first level to hold a strip and a band, or for rows of x from afar to be followed."""
@@ -190,7 +197,7 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
         return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
     terms = max(1, <Py_ssize_t> (CUT_SHARE * first_level()) // ((strip + ceil_div(p.c_out, p.bands[0])) * p.unit))
     if p.bands[0] <= FEW_BANDS and rows_are_far(p):
-        return max(1, ceil_div(p.c_in, FAR_STREAMS) if x_is_far(p, MEMORY) else p.c_in // min(terms, STREAMS))
+        return max(1, ceil_div(p.c_in, FAR_STREAMS) if x_is_far(p, MEMORY) else p.c_in // min(terms, rows_together(p)))
     if not (p.x.packed or p.kept) and p.x.channel % PAGE_BYTES == 0 and p.c_in > FAR_PAGES:
         return max(p.c_in // terms, ceil_div(p.c_in, ROWS_AT_WORK))
     return max(1, p.c_in // terms)

@@ -46,8 +46,12 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
         vec bk[MAX_VECTORS];
         if (AHEAD != NOTHING) {
             PREFETCH(*a + a_ahead);
-            UNROLL for (int v = 0; v < V; v++)
-                if (v * sizeof(vec) % LINE_BYTES == 0 && (AHEAD == STRIP || v + i == 0)) PREFETCH(*b_ahead + v * sizeof(vec));
+            UNROLL for (int v = 0; v < V; v++) {
+                const char *line = *b_ahead + v * sizeof(vec);
+                if (v * sizeof(vec) % LINE_BYTES) continue;
+                if (AHEAD == STRIP) PREFETCH_NEAR(line);
+                else if (AHEAD == FAR_STRIP || v + i == 0) PREFETCH(line);
+            }
             *b_ahead += b_ahead_k;
             STAY(*b_ahead);
         }
@@ -135,23 +139,40 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
         ptrdiff_t a_ahead = t->a_ahead;
         STAY(a_ahead);
 #define STEPS_OF(STEPS, AHEAD, KEEP, last) \
-    NAME(steps_side_by_side)(STEPS, R, V, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &b_ahead, t->b_ahead_k, &keep, last, acc)
-        if (b_last == LANES) {
-            ptrdiff_t n = k / STEPS;
-            if (keep)
-                for (; n > 0; n--) STEPS_OF(STEPS, STRIP, 1, LANES);
-            else if (ahead && t->b_is_weights)
-                for (; n > 0; n--) STEPS_OF(STEPS, PANEL, 0, LANES);
-            else if (ahead)
-                for (; n > 0; n--) STEPS_OF(STEPS, STRIP, 0, LANES);
-            else
-                for (; n > 0; n--) STEPS_OF(STEPS, NOTHING, 0, LANES);
-            k %= STEPS;
+    NAME(steps_side_by_side)(STEPS, R, V, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &b_ahead, \
+                             AHEAD == PANEL ? t->b_ahead_k : t->b_k, &keep, last, acc)
+        ptrdiff_t n = k; /* steps until b_ahead comes to the end of the strip */
+        if ((ahead || keep) && t->ahead != PANEL) {
+            b_ahead = b + V * sizeof(vec) + LINE_BYTES - 1; /* the last bytes: the first line may be that of vectors before */
+            if (t->ahead == STRIP && k > 2 * STEPS_AHEAD) {
+                n -= STEPS_AHEAD;
+                b_ahead += STEPS_AHEAD * t->b_k - V * sizeof(vec);
+            }
         }
-        if (keep)
-            for (; k > 0; k--) STEPS_OF(1, STRIP, 1, b_last);
-        else
-            for (; k > 0; k--) STEPS_OF(1, STRIP, 0, b_last);
+        for (;;) {
+            k -= n;
+            if (b_last == LANES) {
+                ptrdiff_t i = n / STEPS;
+                if (keep)
+                    for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 1, LANES);
+                else if (!ahead)
+                    for (; i > 0; i--) STEPS_OF(STEPS, NOTHING, 0, LANES);
+                else if (t->ahead == STRIP)
+                    for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 0, LANES);
+                else if (t->ahead == FAR_STRIP)
+                    for (; i > 0; i--) STEPS_OF(STEPS, FAR_STRIP, 0, LANES);
+                else
+                    for (; i > 0; i--) STEPS_OF(STEPS, PANEL, 0, LANES);
+                n %= STEPS;
+            }
+            if (keep)
+                for (; n > 0; n--) STEPS_OF(1, STRIP, 1, b_last);
+            else
+                for (; n > 0; n--) STEPS_OF(1, NOTHING, 0, b_last);
+            if (k == 0) break;
+            n = k;
+            b_ahead += V * sizeof(vec) - t->depth * t->b_k;
+        }
     } else {
         const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
         const char *a_last = t->a_end - R * a_row, *a_ahead = a + t->a_ahead;

@@ -91,11 +91,11 @@ static void keep_strips(tile_kernel tile, struct tile_run *t, ptrdiff_t width) {
 static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int last) {
     const struct kernels *kernels = isa->real[is_double];
     const ptrdiff_t unit = is_double ? 8 : 4, columns = (V - 1) * kernels->lanes + last, width = V * kernels->lanes;
-    const ptrdiff_t tiles = 1 + any(3), depth = any(10);
+    const ptrdiff_t tiles = 1 + any(3), depth = any(2) ? any(10) : any(3 * STEPS_AHEAD);
     const int down = any(2), by_row = any(2), has_residual = any(2);
     struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row};
     t.lines = 1 + any(2); /* at no distance, so that another line is the first once more */
-    t.ahead_lines = any(3), t.b_is_weights = any(2);
+    t.ahead_lines = any(3), t.ahead = STRIP + any(3);
     struct strided a, b, start, c, residual = {0};
     set_bounds(&t);
 

@@ -18,7 +18,7 @@ INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const s
                     b_ahead_next = t->b_ahead_tile - back * t->b_ahead_line, start_next = t->start_tile - back * t->start_line,
                     c_next = t->c_tile - back * t->c_line, residual_next = t->residual_tile - back * t->residual_line;
     for (ptrdiff_t i = 0, line = 0; i < t->tiles;) {
-        NAME(tile)(R, V, A_ROWS_UNIT, t, a, b, start, c, residual, b_ahead, line < t->ahead_lines, keep);
+        NAME(tile)(R, V, A_ROWS_UNIT, t, a, b, start, c, residual, b_ahead, line < t->ahead_lines ? t->ahead : NOTHING, keep);
         if (line < back) {
             line++;
             a += t->a_line, b += t->b_line, b_ahead += t->b_ahead_line, start += t->start_line, c += t->c_line;

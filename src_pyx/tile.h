@@ -142,12 +142,12 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     NAME(steps_side_by_side)(STEPS, R, V, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &b_ahead, \
                              AHEAD == PANEL ? t->b_ahead_k : t->b_k, &keep, last, acc)
         ptrdiff_t n = k; /* steps until b_ahead comes to the end of the strip */
-        if ((ahead || keep) && t->ahead != PANEL) {
-            b_ahead = b + V * sizeof(vec) + LINE_BYTES - 1; /* the last bytes: the first line may be that of vectors before */
-            if (t->ahead == STRIP && k > 2 * STEPS_AHEAD) {
-                n -= STEPS_AHEAD;
-                b_ahead += STEPS_AHEAD * t->b_k - V * sizeof(vec);
-            }
+        if (keep) ahead = STRIP;
+        if (ahead == STRIP || ahead == FAR_STRIP) /* the last bytes: the first line may be that of vectors before */
+            b_ahead = b + V * sizeof(vec) + LINE_BYTES - 1;
+        if (ahead == STRIP && k > 2 * STEPS_AHEAD) {
+            n -= STEPS_AHEAD;
+            b_ahead += STEPS_AHEAD * t->b_k - V * sizeof(vec);
         }
         for (;;) {
             k -= n;
@@ -155,11 +155,11 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
                 ptrdiff_t i = n / STEPS;
                 if (keep)
                     for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 1, LANES);
-                else if (!ahead)
+                else if (ahead == NOTHING)
                     for (; i > 0; i--) STEPS_OF(STEPS, NOTHING, 0, LANES);
-                else if (t->ahead == STRIP)
+                else if (ahead == STRIP)
                     for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 0, LANES);
-                else if (t->ahead == FAR_STRIP)
+                else if (ahead == FAR_STRIP)
                     for (; i > 0; i--) STEPS_OF(STEPS, FAR_STRIP, 0, LANES);
                 else
                     for (; i > 0; i--) STEPS_OF(STEPS, PANEL, 0, LANES);

@@ -27,8 +27,8 @@ cdef double CUT_SHARE = 1.2
 
 # Rows of x in pages of their own that are read at a time, and bands of weights so few that tiles wait for x: 200 to 16
 # channels on 145×145 pixels, NCHW, x from memory, run at 31 % of the limit with all rows at once and at 38 % with 33 in a
-# cut, 96 to 24 on 56×56 at 38 and 55 %. Sixteen layers take 1.04 times as long with 32 as with 64, 1.01 times with 48, 1.03
-# times with 96; but those that the first level holds by 32 and not by 64, on 63×63 or 65×65, 0.93 times. With 4 bands, 128
+# cut, 96 to 24 on 56×56 at 38 and 55 %. Sixteen layers take 1.06 times as long with 32 as with 64, 1.02 times with 48, 1.03
+# times with 96; but those that the first level holds by 32 and not by 64, on 63×63 or 65×65, 0.94 times. With 4 bands, 128
 # to 56 on 97×97, cuts of all help no more, 48 and 47 %, but slices of the first: 96 to 56 on 150×150 take 1.2 times as long
 # without. Fewer rows if no cache holds x: 103 to 9 on 610×340 take 1.75 times as long with 34, 200 to 16 on 145×145 1.3
 # times with 33 (Xeon with 1 MiB).

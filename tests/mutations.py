@@ -168,8 +168,8 @@ MUTANTS = (
         "tile.h",
         (
             (
-                "b, a + t->a_ahead, b_ahead};",
-                "b, a + t->a_ahead, b_ahead};\n"
+                "a_ahead : a_last, b_ahead};",
+                "a_ahead : a_last, b_ahead};\n"
                 + "        const ptrdiff_t end = (k ? k - 1 : 0) * unit;\n"
                 + "        at.a += end, at.a5 += end, at.a10 += end, at.b += end * V * LANES;",
             ),

@@ -13,8 +13,9 @@ enum { LINE_BYTES = 64 };
 #define PREFETCH_NEAR(p) __builtin_prefetch(p, 0, 3)
 /* What the steps of a tile prefetch, if anything, beside rows of a. STRIP: of x, what comes STEPS_AHEAD later, also the first
  * rows of the next strip, into the first level: nineteen layers in NCHW whose x is in the third level take 1.07 times as long
- * with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps. FAR_STRIP: those,
- * where x is in memory: 60 to 20 channels on 300×300 pixels else take 1.2 times as long. PANEL: weights. */
+ * with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps. FAR_STRIP: of x
+ * in memory, each row of the next strip, into the second level: 60 to 20 channels on 300×300 pixels take 1.2 times as long with
+ * STRIP. PANEL: weights. */
 enum { NOTHING, STRIP, FAR_STRIP, PANEL };
 enum { STEPS_AHEAD = 16 };
 

@@ -148,7 +148,7 @@ cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t row
 
 cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t number, Py_ssize_t rows, Py_ssize_t tiles,
                  Py_ssize_t columns) noexcept nogil:
-    """A grid whose sums are added in so many slices, between which they wait in the outputs."""
+    """A panel down its pixels whose sums are added in so many slices, between which they wait in the outputs."""
     cdef Py_ssize_t i, first
     cdef tile_run here
     if number == 1:                  # 4 % of a small call
@@ -159,8 +159,7 @@ cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t n
         here = t[0]
         here.depth = part(t.depth, number, i + 1) - first
         here.b += first * t.b_k
-        if p.pixels_are_rows:        # else line() finds the term in each band
-            here.a += first * t.a_k
+        here.a += first * t.a_k
         if i > 0:
             here.start, here.start_row, here.start_by_row, here.start_line = t.c, t.c_row, False, t.c_line
         if i < number - 1:
@@ -287,10 +286,10 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         if afresh and not p.x.packed:
             t.ahead_lines = PY_SSIZE_T_MAX if x_is_far(p, MEMORY) else 1
         bands = part(p.bands[0], p.panels, number + 1) - part(p.bands[0], p.panels, number)
-        if afresh and (p.kept or p.first_slices > 1):
+        if afresh and p.kept:
             rows = ceil_div(channels, bands)
-            t.keep = block.x_scratch if p.kept else NULL
-            slices(p, &t, k, p.first_slices, rows, 1, count)
+            t.keep = block.x_scratch
+            grid(p, &t, k, rows, 1, count)
             t = moved(p, &t, rows)
             t.keep = NULL
             t.ahead_lines = 0

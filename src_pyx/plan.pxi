@@ -29,9 +29,8 @@ cdef double CUT_SHARE = 1.2
 # channels on 145×145 pixels, NCHW, x from memory, run at 31 % of the limit with all rows at once and at 38 % with 33 in a
 # cut, 96 to 24 on 56×56 at 38 and 55 %. Sixteen layers take 1.06 times as long with 32 as with 64, 1.02 times with 48, 1.03
 # times with 96; but those that the first level holds by 32 and not by 64, on 63×63 or 65×65, 0.94 times. With 4 bands, 128
-# to 56 on 97×97, cuts of all help no more, 48 and 47 %, but slices of the first: 96 to 56 on 150×150 take 1.2 times as long
-# without. Fewer rows if no cache holds x: 103 to 9 on 610×340 take 1.75 times as long with 34, 200 to 16 on 145×145 1.3
-# times with 33 (Xeon with 1 MiB).
+# to 56 on 97×97, cuts help no more, 48 and 47 %. Fewer rows if no cache holds x: 103 to 9 on 610×340 take 1.75 times as long
+# with 34, 200 to 16 on 145×145 1.3 times with 33 (Xeon with 1 MiB).
 cdef enum:
     STREAMS = 64
     FAR_STREAMS = 20
@@ -89,7 +88,6 @@ cdef struct Plan:
     Py_ssize_t shares                 # parts of the panels that are tasks of their own
     Py_ssize_t cuts                   # parts of the sums
     Py_ssize_t slice                  # terms of a sum that are added in one go, where pixels are rows
-    Py_ssize_t first_slices           # slices for the first band that reads a block of x
     Py_ssize_t x_row                  # bytes from row to row of packed x
     Py_ssize_t out_row                # and of a packed panel of outputs
     Py_ssize_t x_bytes, out_bytes     # scratch for each
@@ -370,9 +368,6 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         least = p.strip_vectors * lanes
     p.slice = slice_terms(p)
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    p.first_slices = 1
-    if not p.pixels_are_rows and not p.out.packed and rows_are_far(p):
-        p.first_slices = max(1, depth // STREAMS)
     p.block = pixels_of(p, x_bytes(p), depth, least)
     stretches = stretches_in_line(p)
     cdef bint plain = p.pixels_are_rows and not p.out.packed and not (p.has_residual and p.residual.packed)

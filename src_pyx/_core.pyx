@@ -19,7 +19,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef extern from "isa.h" nogil:
     enum:
-        MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH, RELU, STRIP, FAR_STRIP, PANEL
+        MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH, RELU, STRIP, FAR_STRIP, PANEL, BLOCK
     ctypedef struct tile_run "struct tile_run":
         Py_ssize_t tiles, depth, columns
         Py_ssize_t lines, a_line, b_line, start_line, c_line, residual_line
@@ -49,7 +49,7 @@ cdef extern from "isa.h" nogil:
     ctypedef void (*copy_kernel)(char *dst, Py_ssize_t d0, Py_ssize_t d1, const char *src, Py_ssize_t s0,
                                  Py_ssize_t s1, Py_ssize_t n0, Py_ssize_t n1) noexcept nogil
     ctypedef struct kernels "struct kernels":
-        int lanes
+        int lanes, steps_together
         int max_rows[5]
         tile_kernel tile[2][17][5]
         tile_kernel mix[5][5]

@@ -5,7 +5,7 @@
 # as it lies, where rows share a page and where each has pages of its own: 96 to 96 channels on 54×54 pixels, NCHW, take 1.07
 # times as long packed as in place. With strides the estimate so chooses plans of 40 layers in NCHW that take 1.03 times as
 # long as the best; 1.05 times with 1.5 for an element picked and nothing for a row (Xeon with 1 MiB).
-cdef double TRANSPOSE_CYCLES = 0.6
+cdef double TRANSPOSE_CYCLES = 0.8
 cdef double FAR_TRANSPOSE_CYCLES = 1.6
 cdef double PICKED_CYCLES = 1.0
 cdef double PICKED_ROW_CYCLES = 10
@@ -24,7 +24,7 @@ cdef double LOW_SHARE = 0.75  # of the tallest tile
 cdef double LOW_TILES = 1.08
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
 # 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way.
-cdef double APART = 1.07
+cdef double APART = 1.085
 cdef double PAGES_APART = 2  # 200 to 16 on 145×145: 34 %, and 56 % with channels as rows
 # Planes a multiple of so many KiB apart that the second level holds few rows of a strip: 256 to 256 channels on 64×64
 # pixels, NCHW, take 1.05 to 1.4 times as long in place as packed, as pages fall; 200 to 84 on 256×256 run at 31 % of the
@@ -36,11 +36,13 @@ cdef double MANY_COLLISIONS = 3
 # Vectors of outputs that lie across two lines: with channels as rows, 256 to 1024 channels on 14×14 pixels take 1.04 times
 # as long so.
 cdef double UNALIGNED = 1.04
-# What tiles take that read x in place, over those that read it as a band keeps it: with all in the second level 9×3 over
-# 128 terms makes 105 GFLOP/s in place, 93 if vectors lie across lines, and 138 from strips that are kept (Xeon with 32 KiB,
-# limit 152); over 64 terms 111, 98 and 124. The rest of that is PAGE_CYCLES. And cycles for each vector that is kept.
-# With these figures the estimate chooses plans of 123 layers in NCHW that take 1.01 times as long as the best.
+# What tiles take that read x in place, over those that read it as a band keeps it: on aligned rows 1.05 to 1.07 times as
+# long in caches, 1.22 to 1.5 times in memory; and where vectors lie across lines. And cycles for each line that is kept: a
+# band of 8×3 that keeps takes 19 cycles for a step, not 12, since lines leave the first level for those that come in (Xeon
+# with 32 KiB). With these figures the estimate chooses plans of 70 layers in NCHW that take 1.005 times as long as the best
+# of four.
 cdef double IN_PLACE = 1.06
+cdef double FROM_MEMORY = 1.15
 cdef double X_UNALIGNED = 1.15
 cdef double NEAR_UNALIGNED = 1.02  # if the first level holds two strips
 cdef double KEEP_CYCLES = 2
@@ -123,13 +125,11 @@ cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t 
 
 cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """What tiles whose rows are channels take that read x in place, over those that read it as a band keeps it."""
-    cdef double factor = slower(p, IN_PLACE * collisions(p.x.channel, depth))
-    cdef Py_ssize_t strip
+    cdef double factor = IN_PLACE * slower(p, (FROM_MEMORY if x_is_far(p, MEMORY) else 1) * collisions(p.x.channel, depth))
     if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and x_is_far(p, p.threads):
         return factor * slower(p, FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED)
     if p.x.channel % LINE_BYTES:
-        strip = depth * (p.strip_vectors * p.kernels.lanes * p.unit + LINE_BYTES)
-        return factor * slower(p, X_UNALIGNED if strip > first_level() // 2 else NEAR_UNALIGNED)
+        return factor * (X_UNALIGNED if strips_are_deep(p, depth, 2) else NEAR_UNALIGNED)
     return factor
 
 
@@ -137,7 +137,7 @@ cdef double cycles(const Plan *p) noexcept nogil:
     """What a group costs."""
     cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    cdef double more = page_cycles(p, depth), tiles, rows, vectors, place, each
+    cdef double more = page_cycles(p, depth), tiles, rows, vectors, each
     # columns in vectors; lines of tiles across and down
     if p.pixels_are_rows:
         columns = ceil_div(p.c_out, lanes)
@@ -155,12 +155,13 @@ cdef double cycles(const Plan *p) noexcept nogil:
     else:
         columns = ceil_div(p.stretch, lanes)
         wide = ceil_div(columns, p.strip_vectors)
-        tiles = (wide + (MASKED if p.stretch % lanes else 0)) * p.bands[0]
+        tiles = (wide + (MASKED if p.stretch % lanes and not p.kept else 0)) * p.bands[0]
         rows, vectors = <double> p.c_out / p.bands[0], <double> columns / wide
         each = tiles * tile_cycles(p.isa, rows, vectors, depth, 0)
-        if not p.x.packed:           # all tiles read it in place, or those of the first band
-            place = tiles * tile_cycles(p.isa, rows, vectors, depth, more) * in_place_factor(p, depth)
-            each = ((p.bands[0] - 1) * each + place) / p.bands[0] + KEEP_CYCLES * columns * depth if p.kept else place
+        if p.kept:
+            each += KEEP_CYCLES * columns * depth * lanes * unit / LINE_BYTES
+        elif not p.x.packed:
+            each *= in_place_factor(p, depth)
         if p.out.channel % LINE_BYTES:
             each *= slower(p, UNALIGNED)
     each *= p.pixels // p.stretch * p.cuts

@@ -11,12 +11,12 @@ enum { LINE_BYTES = 64 };
 /* Have the second-level cache fetch a line; the first level. */
 #define PREFETCH(p) __builtin_prefetch(p, 0, 2)
 #define PREFETCH_NEAR(p) __builtin_prefetch(p, 0, 3)
-/* What the steps of a tile prefetch, if anything, beside rows of a. STRIP: of x, what comes STEPS_AHEAD later, also the first
- * rows of the next strip, into the first level: nineteen layers in NCHW whose x is in the third level take 1.07 times as long
- * with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps. FAR_STRIP: of x
- * in memory, each row of the next strip, into the second level: 60 to 20 channels on 300×300 pixels take 1.2 times as long with
- * STRIP. PANEL: weights. */
-enum { NOTHING, STRIP, FAR_STRIP, PANEL };
+/* What the steps of a tile prefetch, if anything. STRIP: of x, into the first level, what comes STEPS_AHEAD later, also the
+ * first rows of the strip that the next tile reads: nineteen layers in NCHW whose x is in the third level take 1.07 times as
+ * long with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps; and a line of the block
+ * after this one, as BLOCK does. FAR_STRIP: of x in memory, each row of the next strip, into the second level: 60 to 20
+ * channels on 300×300 pixels take 1.2 times as long with STRIP. PANEL: weights, and rows of x. */
+enum { NOTHING, STRIP, FAR_STRIP, PANEL, BLOCK };
 enum { STEPS_AHEAD = 16 };
 
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h), or in lines side by side. Every stride is in bytes. */
@@ -38,9 +38,10 @@ struct tile_run {
     ptrdiff_t start_row, start_tile;
     int start_by_row;
     ptrdiff_t ahead_lines; /* lines whose steps prefetch, the first ones */
-    int ahead;             /* what: STRIP, FAR_STRIP or PANEL */
+    int ahead;             /* what */
     /* and where: rows of a from a_ahead bytes after the tile's own on, a_ahead_k further at each (where rows lie side by side,
-     * as a moves), but none of x behind a_end; and a panel from b_ahead on. A prefetch where nothing is mapped takes 40 ns: 480
+     * as a moves), but none of x behind a_end; and from b_ahead on, b_ahead_k further in a step, a panel, or in each
+     * steps_together of them a row of the next block. A prefetch where nothing is mapped takes 40 ns: 480
      * to 16 channels on 14×14 pixels, NHWC, take 1.1 times as long where such memory follows x. */
     ptrdiff_t a_ahead, a_ahead_k;
     const char *a_end;
@@ -61,8 +62,9 @@ typedef void (*copy_kernel)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *s
 
 struct kernels {
     int lanes;
-    int max_rows[MAX_VECTORS + 1];                           /* the tallest tile for a number of vectors */
-    tile_kernel tile[2][MAX_ROWS + 1][MAX_VECTORS + 1];      /* [a_rows_unit][R][V] */
+    int steps_together;                                 /* that tiles whose rows of a lie side by side take in one go */
+    int max_rows[MAX_VECTORS + 1];                      /* the tallest tile for a number of vectors */
+    tile_kernel tile[2][MAX_ROWS + 1][MAX_VECTORS + 1]; /* [a_rows_unit][R][V] */
     tile_kernel mix[FEW + 1][FEW + 1]; /* [c_in][c_out] of pixels in a row (mix.h), or NULL */
     tile_kernel one;                   /* one output of pixels whose channels lie side by side (one.h) */
     copy_kernel copy;

@@ -84,7 +84,7 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         t.c_tile, t.start_tile, t.residual_tile = width, 0 if t.start_by_row else width, width
         t.a_k = rows * p.unit        # each a band of weights
         t.a += term * t.a_k
-        t.a_ahead = t.lines * t.a_line if weight_bytes(p) > first_level() else 0
+        t.b_ahead_tile = width
     p.kernels.tile[t.a_row == p.unit][rows][vectors](t)
     t.a = a + tiles * t.a_tile
     t.b += tiles * t.b_tile
@@ -108,11 +108,28 @@ cdef inline tile_run moved(const Plan *p, const tile_run *t, Py_ssize_t rows) no
     return there
 
 
-cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t tiles,
-               Py_ssize_t columns) noexcept nogil:
-    """Outputs as a grid of tiles of nearly equal height and width, `tiles` down: a panel down its pixels, or bands along
-    their strips. Some bands go together, so that a strip comes into the first level once for all: sixteen layers in NCHW
-    are 1.02 times as fast as band after band, twelve with AVX2 1.05 times."""
+cdef inline void prefetch_block(const Plan *p, const tile_run *t, Py_ssize_t band, tile_run *here) noexcept nogil:
+    """Tiles of bands from number `band` on prefetch the block after this one, if b_ahead says where: each some rows of a
+    line of a strip, so that the first bands get all of it. Six layers whose x is in the third level are 1.04 times as
+    fast; 0.99 to 1.01 times if each takes every second row (Xeon with 1 MiB)."""
+    cdef Py_ssize_t lines = ceil_div(p.strip_vectors * p.kernels.lanes * p.unit, LINE_BYTES), piece = over(band, lines)
+    if t.b_ahead == NULL or piece >= p.kernels.steps_together:
+        here.b_ahead, here.b_ahead_k = t.b, 0  # a line that is near
+        return
+    here.lines = min(here.lines, (piece + 1) * lines - band)
+    here.b_ahead = (t.b_ahead + (band - piece * lines) * LINE_BYTES
+                    + part(t.depth, p.kernels.steps_together, piece) * t.b_ahead_k)
+    here.b_ahead_line = LINE_BYTES
+    if here.ahead_lines <= 0:
+        here.ahead = BLOCK
+        here.ahead_lines = here.lines
+
+
+cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t tiles, Py_ssize_t columns,
+               Py_ssize_t band) noexcept nogil:
+    """Outputs as a grid of tiles of nearly equal height and width, `tiles` down: a panel down its pixels, or bands from
+    number `band` on along their strips. Some bands go together, so that a strip comes into the first level once for all:
+    sixteen layers in NCHW are 1.02 times as fast as band after band, twelve with AVX2 1.05 times."""
     cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(columns, lanes), cut_off = total * lanes - columns
     cdef Py_ssize_t height = over(rows, tiles), taller = rows - tiles * height, i = 0, tall, strips, vectors, wider
     cdef tile_run here = t[0]
@@ -136,7 +153,8 @@ cdef void grid(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t row
         here.c_line = tall * t.c_row
         here.start_line = tall * t.start_row
         here.residual_line = tall * t.residual_row
-        here.ahead_lines = t.ahead_lines if i == 0 else 0
+        here.ahead_lines = t.ahead_lines - i
+        prefetch_block(p, t, band + i, &here)
         here.columns = (vectors + 1) * lanes
         line(p, &here, term, tall, vectors + 1, wider)
         here.columns = vectors * lanes
@@ -152,7 +170,7 @@ cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t n
     cdef Py_ssize_t i, first
     cdef tile_run here
     if number == 1:                  # 4 % of a small call
-        grid(p, t, term, rows, tiles, columns)
+        grid(p, t, term, rows, tiles, columns, 0)
         return
     for i in range(number):
         first = part(t.depth, number, i)
@@ -165,7 +183,7 @@ cdef void slices(const Plan *p, const tile_run *t, Py_ssize_t term, Py_ssize_t n
         if i < number - 1:
             here.bounded, here.residual = 0, NULL
             here.b_ahead = here.b + here.depth * t.b_k
-        grid(p, &here, term + first, rows, tiles, columns)
+        grid(p, &here, term + first, rows, tiles, columns, 0)
 
 
 cdef inline Near in_place(const Plan *p, const Operand *operand, char *data) noexcept nogil:
@@ -200,6 +218,16 @@ cdef Near load_x(const Plan *p, Block *block, Py_ssize_t cut, Py_ssize_t channel
     return near
 
 
+cdef const char *next_x(const Plan *p, const Block *block, Py_ssize_t cut, Py_ssize_t channel) noexcept nogil:
+    """The x in place that comes after this one, from its first line's end on: the next cut of these pixels, from this
+    channel on, or the next pixels; NULL for none."""
+    if cut < p.cuts - 1:
+        return block.x + block.x_at + channel * p.x.channel + LINE_BYTES - 1
+    if block.first + block.count < p.pixels:
+        return block.x + pixel_offset(p, &p.x, block.first + block.count) + LINE_BYTES - 1
+    return NULL
+
+
 cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t lines, Py_ssize_t cut, Py_ssize_t begin,
                 Py_ssize_t count) noexcept nogil:
     """A panel of output channels, or some side by side, of some pixels of a block, a cut of their sums."""
@@ -212,8 +240,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
     cdef const char *weight = call.weight + block.group * p.weight_group + channel * p.c_in * p.unit
     cdef char *far_out = block.out + channel * p.out.channel
     cdef char *far_residual = block.residual + channel * p.residual.channel
-    cdef Py_ssize_t vectors, bands, rows
-    cdef bint afresh = block.loaded != cut
+    cdef Py_ssize_t vectors, first_band, bands, rows
+    cdef bint afresh = block.loaded != cut, deep
     cdef Near x, out, residual
     cdef tile_run t
 
@@ -240,12 +268,12 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
     t.residual = residual.data if last and p.has_residual else NULL
     t.residual_row = (residual.pixel if p.pixels_are_rows else residual.channel) if t.residual else 0
     t.lines = 1                      # or panels, or stretches
-    t.ahead = PANEL if p.pixels_are_rows else FAR_STRIP if x_is_far(p, MEMORY) and not p.kept else STRIP
+    t.ahead = PANEL if p.pixels_are_rows else FAR_STRIP if x_is_far(p, MEMORY) and afresh and not p.kept else STRIP
     t.b_whole = False
     t.keep = NULL
-    # Lines that prefetch: of tiles that read x first, or weights from afar. A prefetch takes a turn of the decoder and one
-    # of a load: with all in the first level tiles of 6×4 make 87 % of the multiply-adds with two in each step and 91 %
-    # without, 55 and 65 % beside another busy thread of the core (Xeon with 32 KiB).
+    # Lines that prefetch: of tiles that do not find x in the first level, or read weights from afar. A prefetch takes a turn
+    # of the decoder and one of a load: with all in the first level tiles of 6×4 make 87 % of the multiply-adds with two in
+    # each step and 91 % without, 55 and 65 % beside another busy thread of the core (Xeon with 32 KiB).
     t.ahead_lines = 0
     t.b_ahead, t.b_ahead_k, t.b_ahead_line, t.b_ahead_tile = NULL, 0, 0, 0
     t.a_line = t.b_line = t.start_line = t.c_line = t.residual_line = 0
@@ -283,23 +311,31 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         t.a_row = p.unit
         t.b = x.data + begin * x.pixel
         t.b_k = x.channel
-        if afresh and not p.x.packed:
-            t.ahead_lines = PY_SSIZE_T_MAX if x_is_far(p, MEMORY) else 1
-        bands = part(p.bands[0], p.panels, number + 1) - part(p.bands[0], p.panels, number)
+        deep = strips_are_deep(p, depth, 4)
+        if not p.x.packed and (afresh or deep):
+            # all bands: seven layers whose strips the first level loses are 1.06 times as fast as with the first one alone
+            t.ahead_lines = PY_SSIZE_T_MAX if deep or t.ahead == FAR_STRIP else 1
+        first_band = part(p.bands[0], p.panels, number)
+        bands = part(p.bands[0], p.panels, number + 1) - first_band
         if afresh and p.kept:
             rows = ceil_div(channels, bands)
             t.keep = block.x_scratch
-            grid(p, &t, k, rows, 1, count)
+            grid(p, &t, k, rows, 1, count, 0)
             t = moved(p, &t, rows)
             t.keep = NULL
-            t.ahead_lines = 0
             channels -= rows
             bands -= 1
         if p.kept:
             t.b = block.x_scratch
             t.b_whole = True
+            t.ahead_lines = 0
+            first_band = max(0, first_band - 1)  # of those that find x kept
+        # for shorter sums, 32 to 64 on 112×112, it costs more than it gives
+        if not (p.x.packed or p.out.packed) and strips_are_deep(p, depth, 2) and x_is_far(p, p.threads):
+            t.b_ahead = next_x(p, block, cut, k + depth)
+            t.b_ahead_k = p.x.channel
         if bands:
-            grid(p, &t, k, channels, bands, count)
+            grid(p, &t, k, channels, bands, count, first_band)
     if last and p.out.packed:
         copy_block(p, &p.out, far_out, &out, block.first + begin, count, channels, True)
 

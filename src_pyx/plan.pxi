@@ -7,7 +7,8 @@ cdef enum:
 
 # Bytes of x that a block keeps near: a quarter of the second-level cache, and more where each block reads weights that it
 # does not hold: 3072 to 768 channels on 7×7 pixels, NCHW, run at 46 % of the limit with a quarter and at 57 % so. With
-# channels as rows and vectors of half a line, half: twenty layers with AVX2 are 1.03 times as fast. And of packed x.
+# channels as rows and vectors of half a line, half: twenty layers with AVX2 are 1.03 times as fast; and with far weights as
+# much as of packed x at most, which nine layers run 1.01 times as fast with.
 cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)
 cdef Py_ssize_t LARGE_X_BYTES = X_BYTES * 3 // 2
 cdef Py_ssize_t PACKED_BYTES = 512 << 10
@@ -21,20 +22,12 @@ cdef Py_ssize_t FAR_OUT_BYTES = 48 * PAGE_BYTES
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
 
-# Of the first level, what a strip and a band take of a cut of the sums: 1024 to 512 channels on 28×28 pixels, NCHW, run at
-# 79 % of the limit uncut and at 83 % in three parts, 512 to 512 at 83 % and in two parts at 80 %.
-cdef double CUT_SHARE = 1.2
-
-# Rows of x in pages of their own that are read at a time, and bands of weights so few that tiles wait for x: 200 to 16
-# channels on 145×145 pixels, NCHW, x from memory, run at 31 % of the limit with all rows at once and at 38 % with 33 in a
-# cut, 96 to 24 on 56×56 at 38 and 55 %. Sixteen layers take 1.06 times as long with 32 as with 64, 1.02 times with 48, 1.03
-# times with 96; but those that the first level holds by 32 and not by 64, on 63×63 or 65×65, 0.94 times. With 4 bands, 128
-# to 56 on 97×97, cuts help no more, 48 and 47 %. Fewer rows if no cache holds x: 103 to 9 on 610×340 take 1.75 times as long
-# with 34, 200 to 16 on 145×145 1.3 times with 33 (Xeon with 1 MiB).
+# Bands so few that tiles wait for x, and rows of x in pages of their own that they read at a time if no cache holds x: 103
+# to 9 on 610×340 take 1.75 times as long with 34, 200 to 16 on 145×145 1.3 times with 33, 60 to 20 on 300×300 1.58 times
+# with all 60 and AVX2, where they are four bands (Xeon with 1 MiB).
 cdef enum:
-    STREAMS = 64
     FAR_STREAMS = 20
-    FEW_BANDS = 3
+    FEW_BANDS = 4
     MEMORY = 8                        # second levels that hold less than what comes from memory
 
 # Rows of x, each at the same place of a page of its own, that are at work at a time if there are more than FAR_PAGES of
@@ -42,6 +35,12 @@ cdef enum:
 # 32×32 pixels, NCHW, run at 48 % of the limit uncut, at 85 % in three or four parts and at 72 % packed.
 cdef Py_ssize_t FAR_PAGES = second_level() // PAGE_BYTES // 2
 cdef Py_ssize_t ROWS_AT_WORK = second_level() // PAGE_BYTES // 3
+
+# Pages of rows in place that a cut of the sums takes at most: half of what the second TLB has, as the next block has as
+# many. 1024 to 24 channels on 28×28 pixels, NCHW, are 1.07 times as fast uncut as in 16 parts, 600 to 24 on 56×56 1.28
+# times; 2048 to 24 on 28×28 run as fast in three parts as in 32, and take 1.03 and 1.24 times as long in two and uncut (Xeon
+# with 1 MiB).
+cdef Py_ssize_t TLB_BYTES = 768 * PAGE_BYTES
 
 # One array as the loops see it. Strides are in bytes.
 cdef struct Operand:
@@ -176,29 +175,27 @@ cdef inline bint rows_are_far(const Plan *p) noexcept nogil:
 cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
     if p.pixels_are_rows:
         return LARGE_X_BYTES if weights_are_far(p) else X_BYTES
-    return X_BYTES * p.kernels.lanes * p.unit // LINE_BYTES
-
-
-cdef Py_ssize_t rows_together(const Plan *p) noexcept nogil:
-    """Rows of x from afar that few bands read at a time."""
-    cdef Py_ssize_t lines = (p.x.channel + LINE_BYTES // 2) // LINE_BYTES * LINE_BYTES  # such rows meet nearly as often
-    return STREAMS // 2 if conflict(lines, STREAMS) and not conflict(lines, STREAMS // 2) else STREAMS
+    return (PACKED_BYTES if weights_are_far(p) else X_BYTES) * p.kernels.lanes * p.unit // LINE_BYTES
 
 
 cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
-    """Parts of the sums: few enough terms for the scratch of packed x; where channels are rows, and the outputs between two
-    cuts need no copies, also for the first level to hold a strip and a band, or for rows of x from afar to be followed."""
-    cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, terms
+    """Parts of the sums: few enough terms for the scratch of packed or kept x; of x in place, for rows from afar to be
+    followed and for a TLB to have their pages."""
+    cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes
     if p.pixels_are_rows:
         strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
-    if p.pixels_are_rows or p.out.packed:
+    if p.pixels_are_rows or p.out.packed or p.x.packed or p.kept:
         return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
-    terms = max(1, <Py_ssize_t> (CUT_SHARE * first_level()) // ((strip + ceil_div(p.c_out, p.bands[0])) * p.unit))
-    if p.bands[0] <= FEW_BANDS and rows_are_far(p):
-        return max(1, ceil_div(p.c_in, FAR_STREAMS) if x_is_far(p, MEMORY) else p.c_in // min(terms, rows_together(p)))
-    if not (p.x.packed or p.kept) and p.x.channel % PAGE_BYTES == 0 and p.c_in > FAR_PAGES:
-        return max(p.c_in // terms, ceil_div(p.c_in, ROWS_AT_WORK))
-    return max(1, p.c_in // terms)
+    if p.bands[0] <= FEW_BANDS and rows_are_far(p) and x_is_far(p, MEMORY):
+        return ceil_div(p.c_in, FAR_STREAMS)
+    if p.x.channel % PAGE_BYTES == 0 and p.c_in > FAR_PAGES:
+        return ceil_div(p.c_in, ROWS_AT_WORK)
+    return max(1, ceil_div(p.c_in * min(p.x.channel, PAGE_BYTES), TLB_BYTES))
+
+
+cdef inline bint strips_are_deep(const Plan *p, Py_ssize_t depth, Py_ssize_t part_of_first) noexcept nogil:
+    """A strip of x is more than such a part of the first level, so that bands that go along it do not find it there."""
+    return depth * p.strip_vectors * p.kernels.lanes * p.unit * part_of_first > first_level()
 
 
 cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
@@ -219,8 +216,10 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
         p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
-    p.kept = False                    # nor where bands are so few that all of them wait for far rows, or stretches short
+    # Not where bands are so few that all of them wait for far rows, or stretches short, or the first level holds x.
+    p.kept = False
     p.kept = pack_x and not (p.x.packed or pixels_are_rows or p.out.packed or p.bands[0] <= FEW_BANDS and rows_are_far(p)
+                             or p.c_in * p.count[inner] * unit <= first_level()
                              or first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out))
     p.x.packed |= pack_x and not p.kept
     p.outer = max(first_of_stretch(p, &p.x), first_of_stretch(p, &p.out)) - 1

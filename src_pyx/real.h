@@ -17,8 +17,11 @@ INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const s
     const ptrdiff_t back = t->lines - 1, a_next = t->a_tile - back * t->a_line, b_next = t->b_tile - back * t->b_line,
                     b_ahead_next = t->b_ahead_tile - back * t->b_ahead_line, start_next = t->start_tile - back * t->start_line,
                     c_next = t->c_tile - back * t->c_line, residual_next = t->residual_tile - back * t->residual_line;
+    /* lines before which the next tile to read what this one prefetches goes along the same strip */
+    const ptrdiff_t same_strip = (t->ahead_lines < t->lines ? t->ahead_lines : t->lines) - 1;
     for (ptrdiff_t i = 0, line = 0; i < t->tiles;) {
-        NAME(tile)(R, V, A_ROWS_UNIT, t, a, b, start, c, residual, b_ahead, line < t->ahead_lines ? t->ahead : NOTHING, keep);
+        NAME(tile)(R, V, A_ROWS_UNIT, t, a, b, start, c, residual, line < same_strip ? b : b + t->b_tile, b_ahead,
+                   line < t->ahead_lines ? t->ahead : NOTHING, keep);
         if (line < back) {
             line++;
             a += t->a_line, b += t->b_line, b_ahead += t->b_ahead_line, start += t->start_line, c += t->c_line;
@@ -52,6 +55,7 @@ TILES(TILE)
 #define BY_DEPTH(R, V) [R][V] = NAME(tile_##R##x##V##_depth),
 static const struct kernels NAME(kernels) = {
     .lanes = LANES,
+    .steps_together = STEPS_TOGETHER,
     .max_rows = TALLEST,
     .tile = {[0] = {TILES(BY_DEPTH)}, [1] = {TILES(BY_ROWS)}},
 #ifdef HAS_PICK

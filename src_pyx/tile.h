@@ -40,19 +40,24 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
 
 /* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. KEEP: b is copied to `keep`. */
 INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const int AHEAD, const int KEEP, const char **a,
-                                     ptrdiff_t a_k, ptrdiff_t a_ahead, const char **b, ptrdiff_t b_k, const char **b_ahead,
-                                     ptrdiff_t b_ahead_k, char **keep, int last, vec acc[MAX_ROWS][MAX_VECTORS]) {
+                                     ptrdiff_t a_k, ptrdiff_t a_ahead, const char **b, ptrdiff_t b_k, const char **strip,
+                                     const char **b_ahead, ptrdiff_t b_ahead_k, char **keep, int last,
+                                     vec acc[MAX_ROWS][MAX_VECTORS]) {
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
-        if (AHEAD != NOTHING) {
-            PREFETCH(*a + a_ahead);
+        if (AHEAD == PANEL) PREFETCH(*a + a_ahead);
+        if (AHEAD == STRIP || AHEAD == FAR_STRIP) {
             UNROLL for (int v = 0; v < V; v++) {
-                const char *line = *b_ahead + v * sizeof(vec);
                 if (v * sizeof(vec) % LINE_BYTES) continue;
-                if (AHEAD == STRIP) PREFETCH_NEAR(line);
-                else if (AHEAD == FAR_STRIP || v + i == 0) PREFETCH(line);
+                if (AHEAD == STRIP) PREFETCH_NEAR(*strip + v * sizeof(vec));
+                else PREFETCH(*strip + v * sizeof(vec));
             }
-            *b_ahead += b_ahead_k;
+            *strip += b_k;
+            STAY(*strip);
+        }
+        if (AHEAD == STRIP || AHEAD == PANEL || AHEAD == BLOCK) {
+            if (i == 0) PREFETCH(*b_ahead);
+            if (i == 0 || AHEAD == PANEL) *b_ahead += b_ahead_k;
             STAY(*b_ahead);
         }
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
@@ -112,19 +117,23 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
     at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;
 }
 
+/* Steps in one go where rows lie side by side: two by two nine layers in NCHW are 1.02 times as fast; 16 registers do not
+ * suffice for that, nor for vstay of all sums. */
+#define STEPS_TOGETHER (VREGS == 16 ? 1 : 2)
+
 /* THE register tile: R rows × V vectors of outputs, each the chain of fused multiply-adds over k = 0 … depth-1 in order,
  *
  *     c[r][v] = clamp(start[r][v] + Σ_k a[r][k]·b[k][v] + residual[r][v])
  *
  * R and V are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side; else b is
- * weights, of a panel as wide as the tile, in whole vectors. */
+ * weights, of a panel as wide as the tile, in whole vectors. b_next: b of the next tile that prefetches. */
 INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t, const char *a, const char *b,
-                       const char *start, char *c, const char *residual, const char *b_ahead, int ahead, char *keep) {
+                       const char *start, char *c, const char *residual, const char *b_next, const char *b_ahead, int ahead,
+                       char *keep) {
     const ptrdiff_t unit = sizeof(REAL);
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
     const int b_last = t->b_whole ? LANES : last;
-    /* two by two nine layers in NCHW are 1.02 times as fast; 16 registers do not suffice for that, nor for vstay of all sums */
-    const int STEPS = VREGS == 16 ? 1 : A_ROWS_UNIT ? 2 : 4;
+    const int STEPS = A_ROWS_UNIT ? STEPS_TOGETHER : VREGS == 16 ? 1 : 4;
     vec acc[MAX_ROWS][MAX_VECTORS];
     ptrdiff_t k = t->depth;
 
@@ -139,40 +148,41 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
         ptrdiff_t a_ahead = t->a_ahead;
         STAY(a_ahead);
 #define STEPS_OF(STEPS, AHEAD, KEEP, last) \
-    NAME(steps_side_by_side)(STEPS, R, V, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &b_ahead, \
-                             AHEAD == PANEL ? t->b_ahead_k : t->b_k, &keep, last, acc)
-        ptrdiff_t n = k; /* steps until b_ahead comes to the end of the strip */
-        if (keep) ahead = STRIP;
-        if (ahead == STRIP || ahead == FAR_STRIP) /* the last bytes: the first line may be that of vectors before */
-            b_ahead = b + V * sizeof(vec) + LINE_BYTES - 1;
-        if (ahead == STRIP && k > 2 * STEPS_AHEAD) {
+    NAME(steps_side_by_side)(STEPS, R, V, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &strip, &b_ahead, \
+                             t->b_ahead_k, &keep, last, acc)
+        /* the last bytes of vectors: the first line may be that of vectors before */
+        const char *strip = (ahead == FAR_STRIP ? b + V * sizeof(vec) : b_next) + LINE_BYTES - 1;
+        ptrdiff_t n = keep || ahead == STRIP || ahead == FAR_STRIP ? k : 0; /* steps until `strip` comes to the end of it */
+        if (n > 2 * STEPS_AHEAD && ahead != FAR_STRIP) {
             n -= STEPS_AHEAD;
-            b_ahead += STEPS_AHEAD * t->b_k - V * sizeof(vec);
+            strip = b + STEPS_AHEAD * t->b_k + LINE_BYTES - 1;
         }
-        for (;;) {
+        while (n > 0) {
+            ptrdiff_t i = b_last == LANES ? n / STEPS : 0;
             k -= n;
-            if (b_last == LANES) {
-                ptrdiff_t i = n / STEPS;
-                if (keep)
-                    for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 1, LANES);
-                else if (ahead == NOTHING)
-                    for (; i > 0; i--) STEPS_OF(STEPS, NOTHING, 0, LANES);
-                else if (ahead == STRIP)
-                    for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 0, LANES);
-                else if (ahead == FAR_STRIP)
-                    for (; i > 0; i--) STEPS_OF(STEPS, FAR_STRIP, 0, LANES);
-                else
-                    for (; i > 0; i--) STEPS_OF(STEPS, PANEL, 0, LANES);
-                n %= STEPS;
-            }
-            if (keep)
+            n -= i * STEPS;
+            if (keep) {
+                for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 1, LANES);
                 for (; n > 0; n--) STEPS_OF(1, STRIP, 1, b_last);
-            else
+            } else {
+                if (ahead == STRIP)
+                    for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 0, LANES);
+                else
+                    for (; i > 0; i--) STEPS_OF(STEPS, FAR_STRIP, 0, LANES);
                 for (; n > 0; n--) STEPS_OF(1, NOTHING, 0, b_last);
-            if (k == 0) break;
+            }
             n = k;
-            b_ahead += V * sizeof(vec) - t->depth * t->b_k;
+            strip = b_next + LINE_BYTES - 1;
         }
+        if (b_last == LANES) {
+            if (ahead == NOTHING)
+                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, NOTHING, 0, LANES);
+            else if (ahead == BLOCK)
+                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, BLOCK, 0, LANES);
+            else
+                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, PANEL, 0, LANES);
+        }
+        for (; k > 0; k--) STEPS_OF(1, NOTHING, 0, b_last);
     } else {
         const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
         const char *a_last = t->a_end - R * a_row, *a_ahead = a + t->a_ahead;

@@ -95,7 +95,7 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     const int down = any(2), by_row = any(2), has_residual = any(2);
     struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row};
     t.lines = 1 + any(2); /* at no distance, so that another line is the first once more */
-    t.ahead_lines = any(3), t.ahead = STRIP + any(3);
+    t.ahead_lines = any(3), t.ahead = STRIP + any(4);
     struct strided a, b, start, c, residual = {0};
     set_bounds(&t);
 

@@ -37,7 +37,7 @@ cdef double MANY_COLLISIONS = 3
 # as long so.
 cdef double UNALIGNED = 1.04
 # What tiles take that read x in place, over those that read it as a band keeps it: on aligned rows 1.05 to 1.07 times as
-# long in caches, 1.22 to 1.5 times in memory; and where vectors lie across lines. And cycles for each line that is kept: a
+# long in caches, 1.06 to 1.31 times in memory; and where vectors lie across lines. And cycles for each line that is kept: a
 # band of 8×3 that keeps takes 19 cycles for a step, not 12, since lines leave the first level for those that come in (Xeon
 # with 32 KiB). With these figures the estimate chooses plans of 70 layers in NCHW that take 1.005 times as long as the best
 # of four.

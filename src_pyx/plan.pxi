@@ -23,7 +23,7 @@ cdef Py_ssize_t FAR_OUT_BYTES = 48 * PAGE_BYTES
 cdef Py_ssize_t OUT_BYTES = 16 << 10
 
 # Bands so few that tiles wait for x, and rows of x in pages of their own that they read at a time if no cache holds x: 103
-# to 9 on 610×340 take 1.75 times as long with 34, 200 to 16 on 145×145 1.3 times with 33, 60 to 20 on 300×300 1.58 times
+# to 9 on 610×340 take 1.75 times as long with 34, 200 to 16 on 145×145 1.3 times with 33, 60 to 20 on 300×300 1.38 times
 # with all 60 and AVX2, where they are four bands (Xeon with 1 MiB).
 cdef enum:
     FAR_STREAMS = 20

@@ -16,8 +16,8 @@ enum { LINE_BYTES = 64 };
  * long with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps; and a line of the block
  * after this one, as BLOCK does. FAR_STRIP: of x in memory, each row of the next strip, into the second level: 60 to 20
  * channels on 300×300 pixels take 1.2 times as long with STRIP. PANEL: weights, and rows of x. */
-enum { NOTHING, STRIP, FAR_STRIP, PANEL, BLOCK };
-enum { STEPS_AHEAD = 16 };
+enum { NOTHING, STRIP, FAR_STRIP, BLOCK, PIXELS, PANEL, PANELS };
+enum { STEPS_AHEAD = 16, WEIGHTS_AHEAD = 4 };
 
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h), or in lines side by side. Every stride is in bytes. */
 struct tile_run {

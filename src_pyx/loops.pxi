@@ -287,8 +287,15 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         t.b_ahead = weight + width * p.c_in * p.unit if number + 1 < p.panels else call.weight + block.group * p.weight_group
         vectors = width // p.kernels.lanes
         # one tile reads each weight once, in a row
-        if count > p.kernels.max_rows[vectors] and (afresh and not p.x.packed or weights_are_far(p) or not p.x_by_depth):
-            t.ahead_lines = PY_SSIZE_T_MAX
+        if count > p.kernels.max_rows[vectors]:
+            if weights_are_far(p) or not p.x_by_depth:
+                t.ahead = PANELS
+                t.ahead_lines = PY_SSIZE_T_MAX
+            elif 2 * depth * width * p.unit > first_level():
+                t.ahead_lines = PY_SSIZE_T_MAX
+            elif afresh and not p.x.packed:
+                t.ahead = PIXELS
+                t.ahead_lines = PY_SSIZE_T_MAX
         if lines > 1:
             t.lines = lines
             t.b_line = t.b_k * p.c_in

@@ -45,7 +45,11 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
                                      vec acc[MAX_ROWS][MAX_VECTORS]) {
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
-        if (AHEAD == PANEL) PREFETCH(*a + a_ahead);
+        if (AHEAD == PANELS) {
+            PREFETCH(*a + a_ahead);
+            UNROLL for (int v = 0; v < V; v++)
+                if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH_NEAR(*b + WEIGHTS_AHEAD * b_k + v * sizeof(vec));
+        }
         if (AHEAD == STRIP || AHEAD == FAR_STRIP) {
             UNROLL for (int v = 0; v < V; v++) {
                 if (v * sizeof(vec) % LINE_BYTES) continue;
@@ -55,9 +59,9 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
             *strip += b_k;
             STAY(*strip);
         }
-        if (AHEAD == STRIP || AHEAD == PANEL || AHEAD == BLOCK) {
+        if (AHEAD == STRIP || AHEAD == PANELS || AHEAD == BLOCK) {
             if (i == 0) PREFETCH(*b_ahead);
-            if (i == 0 || AHEAD == PANEL) *b_ahead += b_ahead_k;
+            if (i == 0 || AHEAD == PANELS) *b_ahead += b_ahead_k;
             STAY(*b_ahead);
         }
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
@@ -94,18 +98,21 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
                               ptrdiff_t b_ahead_k, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
     const ptrdiff_t a_row3 = 3 * a_row, a_k = sizeof(REAL), b_k = V * sizeof(vec);
     const int a_lines = (STEPS * R * (int)sizeof(REAL) + LINE_BYTES - 1) / LINE_BYTES, b_lines = (STEPS + 1) / 2;
+    const char *weights = at->b;
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
         if (AHEAD && AMONG(i, a_lines, STEPS)) {
-            /* rows of x into the first level, where strips and weights would push out what is at work */
             PREFETCH_NEAR(at->a_ahead);
             at->a_ahead += a_ahead_k * STEPS / a_lines;
         }
-        if (AHEAD && V > 1 && AMONG(i, b_lines, STEPS)) {
+        if (AHEAD == PANEL || AHEAD == PANELS)
+            UNROLL for (int v = 0; v < V; v++)
+                if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH_NEAR(weights + (i + WEIGHTS_AHEAD) * b_k + v * sizeof(vec));
+        if (AHEAD == PANELS && V > 1 && AMONG(i, b_lines, STEPS)) {
             PREFETCH(at->b_ahead);
             at->b_ahead += b_ahead_k * STEPS / b_lines;
         }
-        UNROLL for (int v = 0; v < V; v++) bk[v] = vload(at->b + i * b_k + v * sizeof(vec));
+        UNROLL for (int v = 0; v < V; v++) bk[v] = vload(weights + i * b_k + v * sizeof(vec));
         UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
         UNROLL for (int r = 0; r < R; r++) {
             const char *from = (r < 5 ? at->a : r < 10 ? at->a5 : r < 15 ? at->a10 : at->a10 + 5 * a_row) + i * a_k;
@@ -113,8 +120,10 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
             UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
         }
         if (VREGS == 32) EACH vstay(acc[r][v]);
+        vfirst(acc[R - 1][V - 1], weights);
+        if (AHEAD) vfirst(acc[R - 1][V - 1], at->a_ahead);
     }
-    at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;
+    at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b = weights + STEPS * b_k;
 }
 
 /* Steps in one go where rows lie side by side: two by two nine layers in NCHW are 1.02 times as fast; 16 registers do not
@@ -180,18 +189,22 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             else if (ahead == BLOCK)
                 for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, BLOCK, 0, LANES);
             else
-                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, PANEL, 0, LANES);
+                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, PANELS, 0, LANES);
         }
         for (; k > 0; k--) STEPS_OF(1, NOTHING, 0, b_last);
     } else {
         const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
         const char *a_last = t->a_end - R * a_row, *a_ahead = a + t->a_ahead;
         struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a_ahead < a_last ? a_ahead : a_last, b_ahead};
-        if (ahead)
-            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, 1, a_row, a_ahead_k, b_ahead_k, &at, acc);
+        if (ahead == PIXELS)
+            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, PIXELS, a_row, a_ahead_k, b_ahead_k, &at, acc);
+        else if (ahead == PANEL)
+            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, PANEL, a_row, a_ahead_k, b_ahead_k, &at, acc);
+        else if (ahead == PANELS)
+            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, PANELS, a_row, a_ahead_k, b_ahead_k, &at, acc);
         else
-            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, 0, a_row, a_ahead_k, b_ahead_k, &at, acc);
-        for (; k > 0; k--) NAME(steps_apart)(1, R, V, 1, a_row, a_ahead_k, b_ahead_k, &at, acc);
+            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, NOTHING, a_row, a_ahead_k, b_ahead_k, &at, acc);
+        for (; k > 0; k--) NAME(steps_apart)(1, R, V, NOTHING, a_row, a_ahead_k, b_ahead_k, &at, acc);
     }
     NAME(finish)(R, V, t, acc, c, residual, last);
 }

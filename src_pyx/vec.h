@@ -126,6 +126,8 @@ INLINE vec vfma(vec a, vec b, vec c) {
     return c;
 }
 #define vstay(x) __asm__("" : "+v"(x))
+/* What is read from p comes after x. */
+#define vfirst(x, p) __asm__("" : "+v"(x), "+r"(p))
 /* max and min give their second operand where one is NaN or both are zero */
 INLINE vec vabove(vec x, vec low, vec zero) { return OP(add)(OP(max)(low, x), zero); }
 INLINE vec vbelow(vec x, vec high, vec zero) { return OP(add)(OP(min)(high, x), zero); }
@@ -137,6 +139,7 @@ INLINE vec vload(const char *p) {
 }
 INLINE void vstore(char *p, vec x) { __builtin_memcpy(p, &x, sizeof x); }
 #define vstay(x) (void)(x)
+#define vfirst(x, p) (void)(x)
 INLINE vec vset1(const char *p) { return *(const REAL *)p - (vec){0}; }
 INLINE vec vfma(vec a, vec b, vec c) {
 #ifdef __FP_FAST_FMA

@@ -19,7 +19,8 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef extern from "isa.h" nogil:
     enum:
-        MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH, RELU, STRIP, FAR_STRIP, BLOCK, PIXELS, PANEL, PANELS
+        MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH, RELU
+        NOTHING, STRIP, FAR_STRIP, BLOCK, PIXELS, PANEL, PANELS, WEIGHTS_AHEAD
     ctypedef struct tile_run "struct tile_run":
         Py_ssize_t tiles, depth, columns
         Py_ssize_t lines, a_line, b_line, start_line, c_line, residual_line

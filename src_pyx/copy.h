@@ -48,24 +48,31 @@ INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptr
 
 /* Each store of a square is to another line: those of the next square come into the first level meanwhile, and those below it
  * into the second. Without, fifteen layers in NCHW take 1.03 times as long. */
-static void NAME(copy_transposed)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, ptrdiff_t n0, ptrdiff_t n1) {
-    for (ptrdiff_t i = 0; i < n0; i += LANES)
-        for (ptrdiff_t j = 0; j < n1; j += LANES) {
-            char *to = dst + i * d0 + j * sizeof(REAL);
-            const char *from = src + i * sizeof(REAL) + j * s1;
-            if (j == 0)
-                UNROLL for (int r = 0; r < LANES; r++) PREFETCH_NEAR(to + r * d0);
-            if (j * sizeof(REAL) % LINE_BYTES == 0)
-                UNROLL for (int r = 0; r < LANES; r++) {
-                    PREFETCH_NEAR(to + LINE_BYTES + r * d0);
-                    PREFETCH(to + (LANES + r) * d0);
-                }
-            if (n0 - i >= LANES && n1 - j >= LANES)
-                NAME(transpose_square)(to, d0, from, s1, LANES, LANES);
-            else
-                NAME(transpose_square)(to, d0, from, s1, (int)(n0 - i < LANES ? n0 - i : LANES),
-                                       (int)(n1 - j < LANES ? n1 - j : LANES));
+INLINE void NAME(copy_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, ptrdiff_t i, ptrdiff_t j, ptrdiff_t n0,
+                              ptrdiff_t n1) {
+    char *to = dst + i * d0 + j * sizeof(REAL);
+    const char *from = src + i * sizeof(REAL) + j * s1;
+    if (j == 0)
+        UNROLL for (int r = 0; r < LANES; r++) PREFETCH_NEAR(to + r * d0);
+    if (j * sizeof(REAL) % LINE_BYTES == 0)
+        UNROLL for (int r = 0; r < LANES; r++) {
+            PREFETCH_NEAR(to + LINE_BYTES + r * d0);
+            PREFETCH(to + (LANES + r) * d0);
         }
+    n0 = n0 - i < LANES ? n0 - i : LANES;
+    n1 = n1 - j < LANES ? n1 - j : LANES;
+    if (n0 == LANES && n1 == LANES) NAME(transpose_square)(to, d0, from, s1, LANES, LANES);
+    else NAME(transpose_square)(to, d0, from, s1, (int)n0, (int)n1);
+}
+
+/* The side whose rows lie closer together is gone through from end to end. */
+static void NAME(copy_transposed)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, ptrdiff_t n0, ptrdiff_t n1) {
+    if (s1 < d0)
+        for (ptrdiff_t j = 0; j < n1; j += LANES)
+            for (ptrdiff_t i = 0; i < n0; i += LANES) NAME(copy_square)(dst, d0, src, s1, i, j, n0, n1);
+    else
+        for (ptrdiff_t i = 0; i < n0; i += LANES)
+            for (ptrdiff_t j = 0; j < n1; j += LANES) NAME(copy_square)(dst, d0, src, s1, i, j, n0, n1);
 }
 
 #ifdef HAS_PICK

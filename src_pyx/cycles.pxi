@@ -24,7 +24,7 @@ cdef double LOW_SHARE = 0.75  # of the tallest tile
 cdef double LOW_TILES = 1.08
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
 # 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way.
-cdef double APART = 1.085
+cdef double APART = 1.12
 cdef double PAGES_APART = 2  # 200 to 16 on 145×145: 34 %, and 56 % with channels as rows
 # Planes a multiple of so many KiB apart that the second level holds few rows of a strip: 256 to 256 channels on 64×64
 # pixels, NCHW, take 1.05 to 1.4 times as long in place as packed, as pages fall; 200 to 84 on 256×256 run at 31 % of the
@@ -42,8 +42,9 @@ cdef double UNALIGNED = 1.04
 # with 32 KiB). With these figures the estimate chooses plans of 70 layers in NCHW that take 1.005 times as long as the best
 # of four.
 cdef double IN_PLACE = 1.06
+cdef double FROM_AFAR = 1.01
 cdef double FROM_MEMORY = 1.15
-cdef double X_UNALIGNED = 1.15
+cdef double X_UNALIGNED = 1.08
 cdef double NEAR_UNALIGNED = 1.02  # if the first level holds two strips
 cdef double KEEP_CYCLES = 2
 # And vectors of many rows, more than so many pages apart, that no near cache holds: 192 to 128 channels on 63×63 pixels,
@@ -125,7 +126,8 @@ cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t 
 
 cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """What tiles whose rows are channels take that read x in place, over those that read it as a band keeps it."""
-    cdef double factor = IN_PLACE * slower(p, (FROM_MEMORY if x_is_far(p, MEMORY) else 1) * collisions(p.x.channel, depth))
+    cdef double distance = FROM_MEMORY if x_is_far(p, MEMORY) else FROM_AFAR if x_is_far(p, 1) else 1
+    cdef double factor = IN_PLACE * slower(p, distance * collisions(p.x.channel, depth))
     if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and x_is_far(p, p.threads):
         return factor * slower(p, FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED)
     if p.x.channel % LINE_BYTES:

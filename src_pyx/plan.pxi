@@ -5,12 +5,12 @@ cdef enum:
     PAGE_BYTES = 4096
     PANEL_CHANNELS = 64  # of bands that are rows of tiles; 14 to 256 are as fast
 
-# Bytes of x that a block keeps near: a quarter of the second-level cache, and more where each block reads weights that it
-# does not hold: 3072 to 768 channels on 7×7 pixels, NCHW, run at 46 % of the limit with a quarter and at 57 % so. With
-# channels as rows and vectors of half a line, half: twenty layers with AVX2 are 1.03 times as fast; and with far weights as
+# Bytes of x that a block keeps near: a quarter of the second-level cache, and twice that where each block reads weights that
+# it does not hold: twelve such layers, NHWC, run 1.005 times as fast as with one and a half quarters, 2048 to 512 channels on
+# 7×7 pixels 1.03 times. With channels as rows and vectors of half a line, half: twenty layers with AVX2 are 1.03 times as fast; and with far weights as
 # much as of packed x at most, which nine layers run 1.01 times as fast with.
 cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)
-cdef Py_ssize_t LARGE_X_BYTES = X_BYTES * 3 // 2
+cdef Py_ssize_t LARGE_X_BYTES = X_BYTES * 2
 cdef Py_ssize_t PACKED_BYTES = 512 << 10
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us
 # with half of the pixels each, 58 us with half of the channels.

@@ -11,6 +11,7 @@
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
  *   vfma_at(p, b, c)      vfma of the element at an address, in one instruction; where HAS_FMA_AT says that there is such a one
  *   vstay(x)              x is in its register from here on: gcc else loads it anew for each row of tiles of up to three
+ *   vfirst(x, p)          what is read from p, also by a prefetch, comes after x in the code
  *   riffle_low, _high     the first or second half of a0 b0 a1 b1 a2 b2 …
  *   vpick(a, b, pick)     lane i is number pick[i] of a0 a1 … b0 b1 …; where HAS_PICK says that there is such an instruction
  *   vabove(x, low, zero)  max(low, x) + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
@@ -22,6 +23,7 @@
 #undef HAS_PICK
 #undef HAS_FMA_AT
 #undef vstay
+#undef vfirst
 #ifdef REAL_IS_DOUBLE
 #define NAME(x) PASTE(x, ISA, f64)
 #else
@@ -126,7 +128,6 @@ INLINE vec vfma(vec a, vec b, vec c) {
     return c;
 }
 #define vstay(x) __asm__("" : "+v"(x))
-/* What is read from p comes after x. */
 #define vfirst(x, p) __asm__("" : "+v"(x), "+r"(p))
 /* max and min give their second operand where one is NaN or both are zero */
 INLINE vec vabove(vec x, vec low, vec zero) { return OP(add)(OP(max)(low, x), zero); }

@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant(
         "tail of the transposing copy",
         "copy.h",
-        (("(int)(n1 - j < LANES ? n1 - j : LANES));", "LANES);"),),
+        (("(int)n0, (int)n1);", "(int)n0, LANES);"),),
         (*GUARDS, *VIEWS),
     ),
     Mutant(
@@ -174,7 +174,7 @@ MUTANTS = (
                 + "        at.a += end, at.a5 += end, at.a10 += end, at.b += end * V * LANES;",
             ),
             (
-                "at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b += STEPS * b_k;",
+                "at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b = weights + STEPS * b_k;",
                 "at->a -= STEPS * a_k, at->a5 -= STEPS * a_k, at->a10 -= STEPS * a_k, at->b -= STEPS * b_k;",
             ),
         ),
@@ -207,7 +207,7 @@ MUTANTS = (
     Mutant("last steps of a strip", "tile.h", (("            n = k;\n", "            n = 0;\n"),), KEPT, isa="avx512"),
     Mutant("terms kept", "tile.h", (("*keep += V * sizeof(vec);", ""),), KEPT),
     Mutant("whole vectors of x in place", "tile.h", (("t->b_whole ? LANES : last", "LANES"),), GUARDS, isa="avx512"),
-    Mutant("second of two terms", "tile.h", (("vload(at->b + i * b_k", "vload(at->b"),), CHAIN, isa="avx512"),
+    Mutant("second of two terms", "tile.h", (("vload(weights + i * b_k", "vload(weights"),), CHAIN, isa="avx512"),
     Mutant("pointer to the sixth row", "tile.h", (("at->a5 += STEPS * a_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("x of some pixels, rows", "loops.pxi", (("t.a = x.data + begin * x.pixel", "t.a = x.data"),), VIEWS),
     Mutant("x of some pixels, columns", "loops.pxi", (("t.b = x.data + begin * x.pixel", "t.b = x.data"),), VIEWS),

@@ -7,8 +7,8 @@ cdef enum:
 
 # Bytes of x that a block keeps near: a quarter of the second-level cache, and twice that where each block reads weights that
 # it does not hold: twelve such layers, NHWC, run 1.005 times as fast as with one and a half quarters, 2048 to 512 channels on
-# 7×7 pixels 1.03 times. With channels as rows and vectors of half a line, half: twenty layers with AVX2 are 1.03 times as fast; and with far weights as
-# much as of packed x at most, which nine layers run 1.01 times as fast with.
+# 7×7 pixels 1.03 times. With channels as rows and vectors of half a line, half: twenty layers with AVX2 are 1.03 times as
+# fast; and with far weights as much as of packed x at most, which nine layers run 1.01 times as fast with.
 cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)
 cdef Py_ssize_t LARGE_X_BYTES = X_BYTES * 2
 cdef Py_ssize_t PACKED_BYTES = 512 << 10

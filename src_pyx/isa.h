@@ -17,12 +17,12 @@ enum { LINE_BYTES = 64 };
  * after this one and the weights that come ROWS_AHEAD later, as BLOCK does. FAR_STRIP: of x in memory, each row of the next
  * strip, into the second level: 60 to 20 channels on 300×300 pixels take 1.2 times as long with STRIP. PIXELS: rows of x, into
  * the first level. PANEL: these, and there the weights that come WEIGHTS_AHEAD later: thirteen layers in NHWC whose panels are
- * 64 KiB and more are 1.05 times as fast, 256 to 64 channels on 56×56 pixels 1.13 times; in a small program 2 to 12 steps
+ * 48 KiB and more are 1.05 times as fast, 256 to 64 channels on 56×56 pixels 1.13 times; in a small program 2 to 12 steps
  * are within 2 %, and every second line gives nothing. PANELS: these, and the next panel into the second level; where x lies by
  * rows, as slices of panels stay in the first level, only x and the next panel. */
 enum { NOTHING, STRIP, FAR_STRIP, BLOCK, PIXELS, PANEL, PANELS };
-enum { STEPS_AHEAD = 16, WEIGHTS_AHEAD = 4 }; /* steps */
-enum { ROWS_AHEAD = 256 };                    /* bytes; eight layers of deep strips 1.02 times as fast, 512 to 128 on 28×28 1.04 */
+enum { STEPS_AHEAD = 16, WEIGHTS_AHEAD = 4 };
+enum { ROWS_AHEAD = 256 }; /* bytes; four layers with deep strips in place are 1.02 times as fast, nine others 1.00 */
 
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h), or in lines side by side. Every stride is in bytes. */
 struct tile_run {

@@ -140,8 +140,8 @@ cdef double cycles(const Plan *p) noexcept nogil:
     cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
     cdef double more = page_cycles(p, depth), tiles, rows, vectors, each
-    # threads that share the output channels pack or keep x each for itself: 960 to 160 channels on 7×7 pixels, eight of them,
-    # NCHW, take two threads 1.3 times as long packed as in place
+    # threads that share the output channels pack or keep x each for itself: 960 to 160 channels on 7×7 pixels, eight of
+    # them, NCHW, take two threads 1.3 times as long packed as in place
     cdef int copies = p.threads if p.threads > 1 and by_channels(p, p.threads) else 1
     # columns in vectors; lines of tiles across and down
     if p.pixels_are_rows:

@@ -332,8 +332,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         if p.kept:
             t.b = block.x_scratch
             t.b_whole = True
-            # 1024 to 256, 512 to 112 and 480 to 192 channels on 14×14 pixels are 1.03 to 1.04 times as fast; 96 to 576, whose
-            # strips the first level holds, would be 0.98 times
+            # 1024 to 256, 512 to 112 and 480 to 192 channels on 14×14 pixels are 1.03 to 1.04 times as fast; 96 to 576,
+            # whose strips the first level holds, would be 0.98 times
             t.ahead_lines = PY_SSIZE_T_MAX if strips_are_deep(p, depth, 1) else 0
             first_band = max(0, first_band - 1)  # of those that find x kept
         # for shorter sums, 32 to 64 on 112×112, it costs more than it gives

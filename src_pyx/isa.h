@@ -18,7 +18,7 @@ enum { LINE_BYTES = 64 };
  * strip, into the second level: 60 to 20 channels on 300×300 pixels take 1.2 times as long with STRIP. PIXELS: rows of x, into
  * the first level. PANEL: these, and there the weights that come WEIGHTS_AHEAD later: thirteen layers in NHWC whose panels are
  * 48 KiB and more are 1.05 times as fast, 256 to 64 channels on 56×56 pixels 1.13 times; in a small program 2 to 12 steps
- * are within 2 %, and every second line gives nothing. PANELS: these, and the next panel into the second level; where x lies by
+ * are within 2 %, and every second line gives a third of it. PANELS: these, and the next panel into the second level; where x lies by
  * rows, as slices of panels stay in the first level, only x and the next panel. */
 enum { NOTHING, STRIP, FAR_STRIP, BLOCK, PIXELS, PANEL, PANELS };
 enum { STEPS_AHEAD = 16, WEIGHTS_AHEAD = 4 };

@@ -268,7 +268,6 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
     t.residual = residual.data if last and p.has_residual else NULL
     t.residual_row = (residual.pixel if p.pixels_are_rows else residual.channel) if t.residual else 0
     t.lines = 1                      # or panels, or stretches
-    t.ahead = PANEL if p.pixels_are_rows else FAR_STRIP if x_is_far(p, MEMORY) and afresh and not p.kept else STRIP
     t.b_whole = False
     t.keep = NULL
     # Lines that prefetch: of tiles that do not find x or weights in the first level. A prefetch takes a turn of the decoder
@@ -288,7 +287,9 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         vectors = width // p.kernels.lanes
         if weights_are_far(p) or not p.x_by_depth:
             t.ahead = PANELS
-        elif 2 * depth * width * p.unit <= first_level():
+        elif 2 * depth * width * p.unit > first_level():
+            t.ahead = PANEL
+        else:
             t.ahead = PIXELS if afresh and not p.x.packed else NOTHING
         # one tile reads each weight once, in a row
         if count > p.kernels.max_rows[vectors]:
@@ -315,6 +316,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         t.a_row = p.unit
         t.b = x.data + begin * x.pixel
         t.b_k = x.channel
+        t.ahead = FAR_STRIP if x_is_far(p, MEMORY) and afresh and not p.kept else STRIP
         deep = strips_are_deep(p, depth, 4)
         if not p.x.packed and (afresh or deep):
             # all bands: four layers whose strips the first level loses are 1.07 times as fast as with the first one alone

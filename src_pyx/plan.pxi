@@ -6,7 +6,7 @@ cdef enum:
     PANEL_CHANNELS = 64  # of bands that are rows of tiles; 14 to 256 are as fast
 
 # Bytes of x that a block keeps near: a quarter of the second-level cache, and twice that where each block reads weights that
-# it does not hold: twelve such layers, NHWC, run 1.005 times as fast as with 1.5 times as much, 2048 to 512 channels on
+# it does not hold: twelve such layers, NHWC, run 1.004 times as fast as with 1.5 times as much, 2048 to 512 channels on
 # 7×7 pixels 1.03 times. With channels as rows and vectors of half a line, half: twenty layers with AVX2 are 1.03 times as
 # fast; and with far weights as much as of packed x at most, which nine layers run 1.01 times as fast with.
 cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)

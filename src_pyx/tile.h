@@ -37,6 +37,8 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
 
 /* Whether step i of STEPS is one of n spread evenly over them. */
 #define AMONG(i, n, STEPS) ((i) * (n) % (STEPS) < (n))
+/* Lines that so many elements make. */
+#define LINES(n) (((n) * (int)sizeof(REAL) + LINE_BYTES - 1) / LINE_BYTES)
 
 /* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. KEEP: b is copied to `keep`. */
 INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const int AHEAD, const int KEEP, const char **a,
@@ -60,10 +62,8 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
             if (i == 0 || AHEAD == PANELS) *b_ahead += b_ahead_k;
             STAY(*b_ahead);
         }
-        if (VREGS == 32 && (AHEAD == STRIP || AHEAD == BLOCK)) { /* no gain with AVX2 */
-            const int a_lines = (STEPS * R * (int)sizeof(REAL) + LINE_BYTES - 1) / LINE_BYTES;
-            if (AMONG(i, a_lines, STEPS)) PREFETCH_NEAR(*a + ROWS_AHEAD);
-        }
+        if (VREGS == 32 && (AHEAD == STRIP || AHEAD == BLOCK) && AMONG(i, LINES(STEPS * R), STEPS))
+            PREFETCH_NEAR(*a + ROWS_AHEAD); /* no gain with AVX2 */
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
         bk[V - 1] = vload_last(*b + (V - 1) * sizeof(vec), last);
         UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
@@ -97,7 +97,7 @@ struct NAME(place) {
 INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const int AHEAD, ptrdiff_t a_row, ptrdiff_t a_ahead_k,
                               ptrdiff_t b_ahead_k, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
     const ptrdiff_t a_row3 = 3 * a_row, a_k = sizeof(REAL), b_k = V * sizeof(vec);
-    const int a_lines = (STEPS * R * (int)sizeof(REAL) + LINE_BYTES - 1) / LINE_BYTES, b_lines = (STEPS + 1) / 2;
+    const int a_lines = LINES(STEPS * R), b_lines = (STEPS + 1) / 2;
     const char *weights = at->b;
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
@@ -197,15 +197,16 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
         const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
         const char *a_last = t->a_end - R * a_row, *a_ahead = a + t->a_ahead;
         struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a_ahead < a_last ? a_ahead : a_last, b_ahead};
+#define STEPS_APART(STEPS, AHEAD) NAME(steps_apart)(STEPS, R, V, AHEAD, a_row, a_ahead_k, b_ahead_k, &at, acc)
         if (ahead == PIXELS)
-            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, PIXELS, a_row, a_ahead_k, b_ahead_k, &at, acc);
+            for (; k >= STEPS; k -= STEPS) STEPS_APART(STEPS, PIXELS);
         else if (ahead == PANEL)
-            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, PANEL, a_row, a_ahead_k, b_ahead_k, &at, acc);
+            for (; k >= STEPS; k -= STEPS) STEPS_APART(STEPS, PANEL);
         else if (ahead == PANELS)
-            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, PANELS, a_row, a_ahead_k, b_ahead_k, &at, acc);
+            for (; k >= STEPS; k -= STEPS) STEPS_APART(STEPS, PANELS);
         else
-            for (; k >= STEPS; k -= STEPS) NAME(steps_apart)(STEPS, R, V, NOTHING, a_row, a_ahead_k, b_ahead_k, &at, acc);
-        for (; k > 0; k--) NAME(steps_apart)(1, R, V, NOTHING, a_row, a_ahead_k, b_ahead_k, &at, acc);
+            for (; k >= STEPS; k -= STEPS) STEPS_APART(STEPS, NOTHING);
+        for (; k > 0; k--) STEPS_APART(1, NOTHING);
     }
     NAME(finish)(R, V, t, acc, c, residual, last);
 }

@@ -21,6 +21,23 @@ static void NAME(copy_straight)(char *dst, ptrdiff_t d0, const char *src, ptrdif
     }
 }
 
+#ifdef HAS_PICK
+/* n elements, every `step`-th: vectors as they lie, up to the last element that counts. A load of no lanes would fetch its line. */
+INLINE vec NAME(load_every)(const char *from, const int step, int n, lane_index pick[FEW][LANES]) {
+    vec x[FEW];
+    UNROLL for (int v = 0; v < step; v++) {
+        const int lanes = NAME(lanes_left)(step * (n - 1) + 1, v);
+        x[v] = lanes > 0 ? vload_n(from + v * sizeof(vec), lanes) : (vec){0};
+    }
+    return NAME(pick_lanes)(step, x, pick);
+}
+
+INLINE void NAME(set_step)(lane_index pick[FEW][LANES], const int step) {
+    UNROLL for (int i = 0; i < LANES; i++) NAME(set_pick)(pick, step, i, step * i / LANES, step * i % LANES);
+}
+
+#endif
+
 /* Lane j of row i becomes lane i of row j. Riffling the first half of the rows with the second, as a deck of cards, log2(LANES)
  * times over, transposes them. */
 INLINE void NAME(transpose)(vec row[LANES]) {
@@ -34,10 +51,8 @@ INLINE void NAME(transpose)(vec row[LANES]) {
     }
 }
 
-/* A square of at most LANES × LANES elements: dst[i·d0 + j] = src[i + j·s1]. */
-INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, int n0, int n1) {
-    vec row[LANES];
-    UNROLL for (int j = 0; j < LANES; j++) row[j] = j < n1 ? vload_last(src + j * s1, n0) : (vec){0};
+/* A square of at most LANES × LANES elements: dst[i·d0 + j] = lane i of row j. */
+INLINE void NAME(store_transposed)(char *dst, ptrdiff_t d0, vec row[LANES], int n0, int n1) {
     NAME(transpose)(row);
     UNROLL for (int i = 0; i < LANES; i++)
         if (i < n0) {
@@ -46,12 +61,16 @@ INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptr
         }
 }
 
+/* dst[i·d0 + j] = src[i + j·s1]. */
+INLINE void NAME(transpose_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, int n0, int n1) {
+    vec row[LANES];
+    UNROLL for (int j = 0; j < LANES; j++) row[j] = j < n1 ? vload_last(src + j * s1, n0) : (vec){0};
+    NAME(store_transposed)(dst, d0, row, n0, n1);
+}
+
 /* Each store of a square is to another line: those of the next square come into the first level meanwhile, and those below it
  * into the second. Without, fifteen layers in NCHW take 1.03 times as long. */
-INLINE void NAME(copy_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, ptrdiff_t i, ptrdiff_t j, ptrdiff_t n0,
-                              ptrdiff_t n1) {
-    char *to = dst + i * d0 + j * sizeof(REAL);
-    const char *from = src + i * sizeof(REAL) + j * s1;
+INLINE void NAME(prefetch_squares)(const char *to, ptrdiff_t d0, ptrdiff_t j) {
     if (j == 0)
         UNROLL for (int r = 0; r < LANES; r++) PREFETCH_NEAR(to + r * d0);
     if (j * sizeof(REAL) % LINE_BYTES == 0)
@@ -59,6 +78,13 @@ INLINE void NAME(copy_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_
             PREFETCH_NEAR(to + LINE_BYTES + r * d0);
             PREFETCH(to + (LANES + r) * d0);
         }
+}
+
+INLINE void NAME(copy_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, ptrdiff_t i, ptrdiff_t j, ptrdiff_t n0,
+                              ptrdiff_t n1) {
+    char *to = dst + i * d0 + j * sizeof(REAL);
+    const char *from = src + i * sizeof(REAL) + j * s1;
+    NAME(prefetch_squares)(to, d0, j);
     n0 = n0 - i < LANES ? n0 - i : LANES;
     n1 = n1 - j < LANES ? n1 - j : LANES;
     if (n0 == LANES && n1 == LANES) NAME(transpose_square)(to, d0, from, s1, LANES, LANES);
@@ -76,17 +102,10 @@ static void NAME(copy_transposed)(char *dst, ptrdiff_t d0, const char *src, ptrd
 }
 
 #ifdef HAS_PICK
-/* n elements, every `step`-th: vectors as they lie, up to the last element that counts. */
-INLINE vec NAME(load_every)(const char *from, const int step, int n, lane_index pick[FEW][LANES]) {
-    vec x[FEW];
-    UNROLL for (int v = 0; v < step; v++) x[v] = vload_n(from + v * sizeof(vec), NAME(lanes_left)(step * (n - 1) + 1, v));
-    return NAME(pick_lanes)(step, x, pick);
-}
-
 /* dst[i·d0 + j] = src[i·s0 + step·j], step elements. */
 INLINE void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s0, const int step, ptrdiff_t n0, ptrdiff_t n1) {
     lane_index pick[FEW][LANES];
-    UNROLL for (int i = 0; i < LANES; i++) NAME(set_pick)(pick, step, i, step * i / LANES, step * i % LANES);
+    NAME(set_step)(pick, step);
     for (ptrdiff_t i = 0; i < n0; i++, dst += d0, src += s0) {
         char *to = dst;
         const char *from = src;
@@ -94,6 +113,25 @@ INLINE void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t
         for (; left >= LANES; left -= LANES, to += sizeof(vec), from += step * sizeof(vec))
             vstore(to, NAME(load_every)(from, step, LANES, pick));
         if (left) vstore_n(to, NAME(load_every)(from, step, (int)left, pick), (int)left);
+    }
+}
+
+/* dst[i·d0 + j] = src[step·i + j·s1], step elements. */
+INLINE void NAME(copy_every_transposed)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s1, const int step, ptrdiff_t n0,
+                                        ptrdiff_t n1) {
+    lane_index pick[FEW][LANES];
+    NAME(set_step)(pick, step);
+    for (ptrdiff_t i = 0; i < n0; i += LANES, dst += LANES * d0, src += step * sizeof(vec)) {
+        const int tall = n0 - i < LANES ? (int)(n0 - i) : LANES;
+        for (ptrdiff_t j = 0; j < n1; j += LANES) {
+            const int wide = n1 - j < LANES ? (int)(n1 - j) : LANES;
+            char *to = dst + j * sizeof(REAL);
+            vec row[LANES];
+            if (2 * tall > LANES) NAME(prefetch_squares)(to, d0, j);
+            UNROLL for (int r = 0; r < LANES; r++)
+                row[r] = r < wide ? NAME(load_every)(src + (j + r) * s1, step, tall, pick) : (vec){0};
+            NAME(store_transposed)(to, d0, row, tall, wide);
+        }
     }
 }
 
@@ -136,6 +174,12 @@ static void NAME(copy)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *src, p
         if (s1 == 2 * unit) NAME(copy_every)(dst, d0, src, s0, 2, n0, n1);
         else if (s1 == 3 * unit) NAME(copy_every)(dst, d0, src, s0, 3, n0, n1);
         else NAME(copy_every)(dst, d0, src, s0, 4, n0, n1);
+        return;
+    }
+    if (d1 == unit && s0 % unit == 0 && s0 / unit >= 2 && s0 / unit <= FEW) {
+        if (s0 == 2 * unit) NAME(copy_every_transposed)(dst, d0, src, s1, 2, n0, n1);
+        else if (s0 == 3 * unit) NAME(copy_every_transposed)(dst, d0, src, s1, 3, n0, n1);
+        else NAME(copy_every_transposed)(dst, d0, src, s1, 4, n0, n1);
         return;
     }
     if (d1 == unit && s0 == unit && d0 == n1 * unit && n1 >= 2 && n1 <= FEW) {

@@ -37,11 +37,13 @@ cdef double MANY_COLLISIONS = 3
 # as long so.
 cdef double UNALIGNED = 1.04
 # What tiles take that read x in place, over those that read it as a band keeps it: on aligned rows 1.05 to 1.07 times as
-# long in caches, the third level among them (FROM_AFAR), 1.06 to 1.31 times in memory; and where vectors lie across lines.
+# long in caches, the third level among them (FROM_AFAR), 1.06 to 1.31 times in memory; no longer where strips are short and
+# the second level holds x and outputs, but not what is kept as well; and where vectors lie across lines.
 # And cycles for each line that is kept: a band of 8×3 that keeps takes 19 cycles for a step, not 12, since lines leave the
 # first level for those that come in (Xeon with 32 KiB). With these figures the estimate chooses plans of 69 layers in NCHW
 # that take 1.005 times as long as the best of four.
 cdef double IN_PLACE = 1.06
+cdef double NEAR_IN_PLACE = 1.01
 cdef double FROM_AFAR = 1.01
 cdef double FROM_MEMORY = 1.15
 cdef double X_UNALIGNED = 1.08
@@ -127,7 +129,8 @@ cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t 
 cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """What tiles whose rows are channels take that read x in place, over those that read it as a band keeps it."""
     cdef double distance = FROM_MEMORY if x_is_far(p, MEMORY) else FROM_AFAR if x_is_far(p, 1) else 1
-    cdef double factor = IN_PLACE * slower(p, distance * collisions(p.x.channel, depth))
+    cdef bint near = not (are_far(p, p.c_in + p.c_out) or strips_are_deep(p, depth, 4) or conflict(p.x.channel, depth))
+    cdef double factor = (NEAR_IN_PLACE if near else IN_PLACE) * slower(p, distance * collisions(p.x.channel, depth))
     if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and x_is_far(p, p.threads):
         return factor * slower(p, FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED)
     if p.x.channel % LINE_BYTES:

@@ -7,6 +7,7 @@ before needs no second check (`Layer.__call__`).
 """
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.object cimport PyObject
 from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.math cimport INFINITY
 from libc.stdlib cimport free
@@ -114,6 +115,7 @@ include "plan.pxi"
 include "cycles.pxi"
 include "loops.pxi"
 include "limits.pxi"
+include "vectorcall.pxi"
 include "layer.pxi"
 include "fits.pxi"
 

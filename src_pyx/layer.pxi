@@ -3,6 +3,9 @@
 # Multiply-adds below which a call stays on its thread, and between two looks for signals: about 0.01 to 0.02 ms and 0.1 s.
 cdef double SERIAL_WORK = 1e6
 cdef double SIGNAL_WORK = 2e9
+# And below which it keeps the GIL, for 3 us at most: to give it away and take it again is 4 % of 32 to 32 channels on 6×6
+# pixels.
+cdef double HELD_WORK = 2e5
 # Weights lie in pages of this size, if the system has them, but for an end of less than half of one: layers with 2 to 9 MB
 # of weights run 1.05 times as fast in NCHW and 1.04 times in NHWC, with 1 to 2 MB 1.01 times (Xeon, a virtual machine).
 cdef Py_ssize_t HUGE_PAGE = 2 << 20
@@ -10,6 +13,10 @@ cdef Py_ssize_t HUGE_PAGE = 2 << 20
 # 40 ns.
 cdef enum:
     BEHIND_WEIGHTS = WEIGHTS_AHEAD * MAX_VECTORS * LINE_BYTES
+# Scratch up to so many bytes lies on the stack: to allocate and free it is a
+# seventh of the time that 64 to 32 channels on 6×6 pixels take, NCHW.
+cdef enum:
+    SMALL_SCRATCH = 16 << 10
 # Multiply-adds that take the time of moving one element of x, of the output or of the weights through the caches.
 cdef double WORK_TO_MOVE = 8
 
@@ -92,6 +99,7 @@ cdef class Layer:
     cdef readonly bint _has_bias
     cdef readonly dict _config           # what the subclass was made with
     cdef Geometry last                   # of the last call that was checked
+    cdef vectorcallfunc vectorcall
 
     def __cinit__(self, cnp.ndarray weight not None, cnp.ndarray bias, tuple stride not None, Py_ssize_t groups,
                   bint channels_last, tuple bounds not None, dict config not None):
@@ -129,6 +137,7 @@ cdef class Layer:
         self.biases = <char *> allocate(groups, padded(self.c_out, lanes), 1, self.unit)
         if bias is not None:
             move_biases(self, cnp.PyArray_BYTES(bias), cnp.PyArray_STRIDE(bias, 0), False)
+        take_vectorcalls(self)
 
     def __dealloc__(self):
         for packing in self.packings:
@@ -137,15 +146,7 @@ cdef class Layer:
 
     def __call__(self, x, *, residual=None, out=None, num_threads=None):
         """Convolve; `x`, `residual`, `out` and `num_threads` as in `conv1x1`."""
-        cdef Geometry known
-        with cython.critical_section(self):
-            known = self.last
-        if known is None or not is_known(known, x, residual, out, num_threads):
-            return self._checked_call(x, residual, out, num_threads)
-        if out is None:
-            out = empty_like(known)
-        run(self, known, x, residual, out)
-        return out
+        return call(self, x, residual, out, num_threads)
 
     @cython.binding(False)
     def _run(self, cnp.ndarray x not None, cnp.ndarray residual, cnp.ndarray out not None, num_threads):
@@ -212,6 +213,18 @@ cdef class Layer:
     @property
     def _is_double(self):
         return self.typenum == cnp.NPY_FLOAT64
+
+
+cdef object call(Layer layer, x, residual, out, num_threads):
+    cdef Geometry known
+    with cython.critical_section(layer):
+        known = layer.last
+    if known is None or not is_known(known, x, residual, out, num_threads):
+        return layer._checked_call(x, residual, out, num_threads)
+    if out is None:
+        out = empty_like(known)
+    run(layer, known, x, residual, out)
+    return out
 
 
 cdef void set_clamp(Layer layer, double low, double high) noexcept:
@@ -372,6 +385,7 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
 
 cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, cnp.ndarray out) except -1:
     cdef Call call
+    cdef char[SMALL_SCRATCH + LINE_BYTES] small
     cdef Plan replanned
     cdef const Plan *p = &known.plan
     cdef int threads = 1 if known.work < SERIAL_WORK else threads_for(known)
@@ -391,20 +405,24 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
     call.x = cnp.PyArray_BYTES(x)
     call.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
     call.out = cnp.PyArray_BYTES(out)
-    call.scratch = NULL
-    if p.scratch:
-        call.scratch = <char *> aligned_alloc(64, threads * p.scratch)
+    call.scratch = small + (-<Py_ssize_t> small & (LINE_BYTES - 1))
+    if threads * p.scratch > SMALL_SCRATCH:
+        call.scratch = <char *> aligned_alloc(LINE_BYTES, threads * p.scratch)
         if call.scratch == NULL:
             raise MemoryError(f"cannot allocate {threads * p.scratch} bytes of scratch")
     slice_ = <Py_ssize_t> min(<double> p.tasks, max(<double> threads, p.tasks * (SIGNAL_WORK * threads / known.work)))
     try:
         while first < p.tasks:
             last = min(p.tasks, first + slice_)
-            with nogil:
-                run_tasks(&call, first, last, threads)
+            if known.work < HELD_WORK:
+                run_tasks(&call, first, last, 1)
+            else:
+                with nogil:
+                    run_tasks(&call, first, last, threads)
             first = last
             if first < p.tasks:
                 PyErr_CheckSignals()
     finally:
-        free(call.scratch)
+        if threads * p.scratch > SMALL_SCRATCH:
+            free(call.scratch)
     return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import pickle
 import random
 import sys
@@ -141,6 +142,76 @@ def test_repr_says_what_it_is(weight, bias):
         assert part in text, part
     plain = repr(Conv1x1(weight))
     assert "24" in plain and "33" in plain and len(plain) < 200
+
+
+CALLS = {
+    "x": lambda layer, x, more: layer(x),
+    "x by name": lambda layer, x, more: layer(x=x),
+    "all by name": lambda layer, x, more: layer(x=x, **more),
+    "names in another order": lambda layer, x, more: layer(
+        x, num_threads=1, out=more["out"], residual=more["residual"]
+    ),
+    "names that are not interned": lambda layer, x, more: layer(
+        x, **{"".join(list(name)): more[name] for name in more}
+    ),
+    "unbound": lambda layer, x, more: Conv1x1.__call__(layer, x, **more),
+    "bound": lambda layer, x, more: layer.__call__(x, **more),
+    "partial": lambda layer, x, more: functools.partial(layer, **more)(x),
+    "mapped": lambda layer, x, more: next(map(layer, [x])),
+    "starred": lambda layer, x, more: layer(*[x], **more),
+}
+
+
+@pytest.mark.parametrize("form", CALLS)
+def test_every_form_of_a_call(x, weight, bias, layout, form):
+    layer = Conv1x1(weight, bias, layout=layout)
+    plain = conv1x1(x, weight, bias, layout=layout)
+    residual, out = np.ones_like(plain), np.empty_like(plain)
+    for _ in range(2):  # not known, and known
+        result = CALLS[form](layer, x, {"residual": residual, "out": out, "num_threads": 1})
+        expected = (
+            plain
+            if form in ("x", "x by name", "mapped")
+            else conv1x1(x, weight, bias, layout=layout, residual=residual)
+        )
+        assert same_bits(result, expected)
+        assert expected is plain or result is out
+
+
+def test_a_wrong_call_is_a_type_error(x, weight, bias, layout):
+    layer = Conv1x1(weight, bias, layout=layout)
+    for call in (
+        lambda: layer(),
+        lambda: layer(x, x),
+        lambda: layer(x, x=x),
+        lambda: layer(x, bias=bias),
+        lambda: layer(out=x),
+        lambda: layer(x, **{"out": None, "": None}),
+    ):
+        for _ in range(2):
+            with pytest.raises(TypeError):
+                call()
+            layer(x)
+
+
+def test_a_class_may_have_a_call_of_its_own(x, weight, layout, monkeypatch):
+    class Doubled(Conv1x1):
+        def __call__(self, x, **more):
+            return 2 * super().__call__(x, **more)
+
+    class Plain(Conv1x1):
+        pass
+
+    expected = conv1x1(x, weight, layout=layout)
+    doubled, plain = Doubled(weight, layout=layout), Plain(weight, layout=layout)
+    for _ in range(2):
+        assert same_bits(doubled(x), 2 * expected)
+        assert same_bits(plain(x, residual=None), expected)
+    monkeypatch.setattr(Plain, "__call__", lambda self, *args, **names: (args, names))
+    assert plain(x, out=1) == ((x,), {"out": 1})
+    assert plain(1, 2) == ((1, 2), {})
+    monkeypatch.undo()
+    assert same_bits(plain(x), expected)
 
 
 def test_layer_keeps_the_instruction_set_it_was_made_with(layout, x, weight):

@@ -81,7 +81,7 @@ cdef extern from "threads.h" nogil:
 
 cdef extern from "team.h" nogil:
     ctypedef void (*team_task)(void *context, int member, Py_ssize_t number) noexcept
-    void run_team(int members, Py_ssize_t first, Py_ssize_t last, team_task task, void *context)
+    void run_team(int members, int small, Py_ssize_t first, Py_ssize_t last, team_task task, void *context)
     int init_team()
 
 cdef extern from *:

@@ -1,7 +1,9 @@
 # Packed weights and the call: from NumPy arrays to pointers, strides and counts.
 
-# Multiply-adds below which a call stays on its thread, and between two looks for signals: about 0.01 to 0.02 ms and 0.1 s.
-cdef double SERIAL_WORK = 1e6
+# Multiply-adds below which a call stays on its thread, wakes no other for itself, and those between two looks for signals:
+# about 0.004, 0.02 and 100 ms.
+cdef double SERIAL_WORK = 2.5e5
+cdef double WAKING_WORK = 1e6
 cdef double SIGNAL_WORK = 2e9
 # And below which it keeps the GIL, for 3 us at most: to give it away and take it again is 4 % of 32 to 32 channels on 6×6
 # pixels.
@@ -415,10 +417,10 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
         while first < p.tasks:
             last = min(p.tasks, first + slice_)
             if known.work < HELD_WORK:
-                run_tasks(&call, first, last, 1)
+                run_tasks(&call, first, last, 1, True)
             else:
                 with nogil:
-                    run_tasks(&call, first, last, threads)
+                    run_tasks(&call, first, last, threads, known.work < WAKING_WORK)
             first = last
             if first < p.tasks:
                 PyErr_CheckSignals()

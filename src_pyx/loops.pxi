@@ -400,10 +400,10 @@ cdef void member_task(void *context, int member, Py_ssize_t number) noexcept nog
     task(call, call.scratch + member * call.plan.scratch, number)
 
 
-cdef void run_tasks(Call *call, Py_ssize_t first, Py_ssize_t last, int threads) noexcept nogil:
+cdef void run_tasks(Call *call, Py_ssize_t first, Py_ssize_t last, int threads, bint small) noexcept nogil:
     cdef Py_ssize_t number
     if threads > 1:
-        run_team(threads, first, last, member_task, call)
+        run_team(threads, small, first, last, member_task, call)
         return
     for number in range(first, last):
         task(call, call.scratch, number)

@@ -210,7 +210,7 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
         p.strip_vectors -= 1
     p.pixels_are_rows = pixels_are_rows
     lanes, bands = p.lanes[pixels_are_rows], p.bands[pixels_are_rows]
-    p.panels = bands if pixels_are_rows else min(bands, ceil_div(p.c_out, PANEL_CHANNELS))
+    p.panels = bands if pixels_are_rows else min(bands, ceil_div(ceil_div(p.c_out, PANEL_CHANNELS), p.threads) * p.threads)
     p.panel_width = ceil_div(bands, p.panels) * ceil_div(ceil_div(p.c_out, lanes), bands) * lanes
     p.x_by_depth = pixels_are_rows and (p.x.channel == unit or pack_x)
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit

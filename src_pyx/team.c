@@ -47,6 +47,7 @@ static struct job *jobs; /* that have seats free, the newest first */
 static int workers, asleep, waiting;
 static pthread_t worker[MAX_TEAM];
 static int kept_off = -1; /* the processor that workers stay away from */
+static long long small_call; /* when the last one began */
 static int seats; /* free in all jobs; also read without the lock, to know whether it is worth taking */
 
 /* Waiting without sleep: as long as a wake-up takes, so that at worst it doubles the wait. The turn is given up often, for who
@@ -152,7 +153,16 @@ static void keep_off_own_processor(void) {
 #endif
 }
 
-void run_team(int members, ptrdiff_t first, ptrdiff_t last, team_task task, void *context) {
+/* A small call does not wake a thread, which takes as long as the call does, but where another such call came just before it:
+ * then more will follow, for which the thread stays awake. */
+static int is_left_alone(int small) {
+    const long long before = small_call;
+    if (!small) return 0;
+    small_call = now();
+    return asleep == workers && small_call - before > SPIN_NS;
+}
+
+void run_team(int members, int small, ptrdiff_t first, ptrdiff_t last, team_task task, void *context) {
     struct job job;
     job.task = task;
     job.context = context;
@@ -161,6 +171,7 @@ void run_team(int members, ptrdiff_t first, ptrdiff_t last, team_task task, void
     job.busy = 0;
 
     pthread_mutex_lock(&lock);
+    if (is_left_alone(small)) members = 1;
     hire(members - 1);
     if (!jobs) keep_off_own_processor();
     job.members = members = members <= workers ? members : workers + 1;

@@ -46,11 +46,11 @@ static void mark(void *context, int member, ptrdiff_t number) {
     sheet->rounding[member] = _MM_GET_ROUNDING_MODE();
 }
 
-static void check_call(int members, ptrdiff_t first, ptrdiff_t last) {
+static void check_call(int members, int small, ptrdiff_t first, ptrdiff_t last) {
     struct sheet sheet = {0};
     const unsigned rounding = _MM_GET_ROUNDING_MODE();
     int total = 0;
-    run_team(members, first, last, mark, &sheet);
+    run_team(members, small, first, last, mark, &sheet);
     for (ptrdiff_t i = 0; i < TASKS; i++)
         CHECK(sheet.done[i] == (i >= first && i < last), "%d members: task %td was done %d times", members, i, sheet.done[i]);
     for (int i = 0; i < MAX_TEAM; i++) {
@@ -67,7 +67,7 @@ static void *call_often(void *seed) {
         n = n * 1103515245u + 12345u;
         const ptrdiff_t first = n >> 16 & 15, last = first + (n >> 8 & 255);
         _MM_SET_ROUNDING_MODE((n >> 30) << 13); /* the two bits of MXCSR that say how to round */
-        check_call(1 + (n >> 28 & 7), first, last);
+        check_call(1 + (n >> 28 & 7), n >> 27 & 1, first, last);
     }
     return NULL;
 }
@@ -94,10 +94,10 @@ static void check_fork(int nested) {
     const pid_t child = fork();
     if (child == 0) {
         begin_child(-1);
-        check_call(3, 0, TASKS);
+        check_call(3, 0, 0, TASKS);
         CHECK(threads_left == 0 || threads_made == 2, "a child has %d workers, not 2", threads_made);
         if (nested) check_fork(nested - 1);
-        check_call(5, 7, TASKS);
+        check_call(5, 0, 7, TASKS);
         _exit(0);
     }
     check_child(child);
@@ -117,9 +117,9 @@ static void check_shortage(void) {
         const pid_t child = fork();
         if (child == 0) {
             begin_child(threads);
-            for (int i = 0; i < 20; i++) check_call(5, 0, TASKS);
+            for (int i = 0; i < 20; i++) check_call(5, 0, 0, TASKS);
             begin_child(-1);
-            check_call(5, 0, TASKS);
+            check_call(5, 0, 0, TASKS);
             _exit(0);
         }
         check_child(child);
@@ -131,11 +131,11 @@ void check_team(void) {
     CHECK(openmp_limit() >= 1 && affinity() >= 0, "%d threads, %d processors", openmp_limit(), affinity());
     CHECK(obtainable_threads(1) == 1 && obtainable_threads(1 << 30) <= MAX_TEAM, "%d threads", obtainable_threads(1 << 30));
     for (int members = 1; members < 9; members++)
-        for (ptrdiff_t tasks = 0; tasks < 20; tasks++) check_call(members, tasks % 3, tasks % 3 + tasks);
+        for (ptrdiff_t tasks = 0; tasks < 20; tasks++) check_call(members, 0, tasks % 3, tasks % 3 + tasks);
     check_fork(2);
     check_shortage();
     check_callers(0);
     check_callers(FORKS);
-    check_call(MAX_TEAM, 0, TASKS);
+    check_call(MAX_TEAM, 0, 0, TASKS);
     check_fork(1);
 }

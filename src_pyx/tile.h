@@ -157,6 +157,13 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
 
     if (t->start_by_row)
         EACH acc[r][v] = vset1(start + r * unit);
+    else if (t->start_row == 0) /* once for all rows: sums of 16 to 24 terms are 1.03 times as fast */
+        UNROLL for (int v = 0; v < V; v++) {
+            const char *p = start + v * sizeof(vec);
+            vec first = v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
+            vstay(first);
+            UNROLL for (int r = 0; r < R; r++) acc[r][v] = first;
+        }
     else
         EACH_FROM(start, t->start_row) {
             const char *p = start + v * sizeof(vec);

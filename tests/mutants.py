@@ -101,10 +101,11 @@ def fresh_copy(tree):
 def main():
     asked = sys.argv[1:]
     chosen = [m for m in MUTANTS if not asked or any(word in m.name for word in asked)]
+    isas = ("", *available_isas())
     for mutant in chosen:
-        if mutant.isa not in available_isas():
+        if mutant.isa not in isas:
             print(f"SKIPPED: this machine has no {mutant.isa}: {mutant.name}", flush=True)
-    chosen = [m for m in chosen if m.isa in available_isas()]
+    chosen = [m for m in chosen if m.isa in isas]
     survivors = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = Path(folder, "tree")

@@ -11,7 +11,7 @@ class Mutant:
     file: str
     edits: tuple[tuple[str, str], ...]  # what stands in the file exactly once, and what replaces it
     tests: tuple[str, ...]  # some of which have to fail
-    isa: str = "baseline"  # with this instruction set, so that no time goes to the others
+    isa: str = "baseline"  # with this instruction set, so that no time goes to the others; "" where tests name none
 
 
 GUARDS = ("test_guard_pages.py::test_no_touch",)
@@ -107,6 +107,13 @@ MUTANTS = (
         (("NAME(lanes_left)(step * (n - 1) + 1, v)", "LANES"),),
         (*GUARDS, *VIEWS),
         isa="avx2",
+    ),
+    Mutant(
+        "squares of picked pixels",
+        "copy.h",
+        (("src + (j + r) * s1, step", "src + j * s1, step"),),
+        (*VIEWS, *STRIDES),
+        isa="avx512",
     ),
     Mutant(
         "load of few channels",
@@ -294,7 +301,7 @@ MUTANTS = (
         GUARDS,
         isa="avx2",
     ),
-    Mutant("last terms of one output", "one.h", (("ahead, (int)k, acc", "ahead, LANES, acc"),), GUARDS, isa="avx512"),
+    Mutant("last terms of one output", "one.h", (("last, 0, (int)k, acc", "last, 0, LANES, acc"),), GUARDS, isa="avx512"),
     Mutant("last pixels of one output", "one.h", (("j < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
     Mutant("one output in cuts", "one.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
     Mutant("residual of one output", "one.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),
@@ -323,7 +330,7 @@ MUTANTS = (
     Mutant(
         "bands after the first",
         "loops.pxi",
-        (("t = moved(p, &t, rows)", "t = moved(p, &t, 0)"),),
+        (("move_down(p, &t, rows)", "move_down(p, &t, 0)"),),
         LARGE,
         isa="avx2",
     ),
@@ -341,7 +348,7 @@ MUTANTS = (
         DEEP,
         isa="avx2",
     ),
-    Mutant("from band to band", "loops.pxi", (("there.a += rows * p.c_in", "there.a += rows * p.c_out"),), PACKED),
+    Mutant("from band to band", "loops.pxi", (("t.a += rows * p.c_in", "t.a += rows * p.c_out"),), PACKED),
     Mutant("weights of bands together", "loops.pxi", (("a_line = tall * p.c_in * p.unit", "a_line = 0"),), PACKED),
     Mutant("outputs of bands together", "loops.pxi", (("c_line = tall * t.c_row", "c_line = 0"),), PACKED),
     Mutant("biases of bands together", "loops.pxi", (("start_line = tall * t.start_row", "start_line = 0"),), PACKED),
@@ -377,6 +384,20 @@ MUTANTS = (
         "team.c",
         (("static void in_parent(void) { pthread_mutex_unlock(&lock); }", "static void in_parent(void) {}"),),
         FORKS,
+    ),
+    Mutant(
+        "call of a class of its own",
+        "vectorcall.pxi",
+        (("count == 1 and cls.tp_call == (<PyTypeObject *> Layer).tp_call", "count == 1"),),
+        ("test_layer.py::test_a_class_may_have_a_call_of_its_own",),
+        isa="",
+    ),
+    Mutant(
+        "names in a call",
+        "vectorcall.pxi",
+        (("residual = <object> arguments[1 + i]", "residual = <object> arguments[1]"),),
+        ("test_layer.py::test_every_form_of_a_call",),
+        isa="",
     ),
     Mutant(
         "float mode of a worker",

@@ -1,6 +1,6 @@
 /* The copy between a strided block and a packed one (isa.h: copy_kernel). After the axes are put in order, the destination
  * is contiguous along j if it is contiguous at all. Then the source decides: straight, transposing, every few elements
- * (the channel of a picture, a strided convolution), or element by element. */
+ * (the channel of a picture, a strided convolution), both of these, or element by element. */
 
 INLINE void NAME(copy_elements)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *src, ptrdiff_t s0, ptrdiff_t s1,
                                 ptrdiff_t n0, ptrdiff_t n1) {

@@ -5,8 +5,8 @@
 cdef double SERIAL_WORK = 2.5e5
 cdef double WAKING_WORK = 1e6
 cdef double SIGNAL_WORK = 2e9
-# And below which it keeps the GIL, for 3 us at most: to give it away and take it again is 4 % of 32 to 32 channels on 6×6
-# pixels.
+# And below which it keeps the GIL, for 3 us at most: to give it away and take it again is 8 % of the time that 32 to 32
+# channels on 6×6 pixels take.
 cdef double HELD_WORK = 2e5
 # Weights lie in pages of this size, if the system has them, but for an end of less than half of one: layers with 2 to 9 MB
 # of weights run 1.05 times as fast in NCHW and 1.04 times in NHWC, with 1 to 2 MB 1.01 times (Xeon, a virtual machine).
@@ -15,8 +15,8 @@ cdef Py_ssize_t HUGE_PAGE = 2 << 20
 # 40 ns.
 cdef enum:
     BEHIND_WEIGHTS = WEIGHTS_AHEAD * MAX_VECTORS * LINE_BYTES
-# Scratch up to so many bytes lies on the stack: to allocate and free it is a
-# seventh of the time that 64 to 32 channels on 6×6 pixels take, NCHW.
+# Scratch up to so many bytes lies on the stack: to allocate and free it is a seventh of the time that 64 to 32 channels on
+# 6×6 pixels take, NCHW.
 cdef enum:
     SMALL_SCRATCH = 16 << 10
 # Multiply-adds that take the time of moving one element of x, of the output or of the weights through the caches.
@@ -101,7 +101,7 @@ cdef class Layer:
     cdef readonly bint _has_bias
     cdef readonly dict _config           # what the subclass was made with
     cdef Geometry last                   # of the last call that was checked
-    cdef vectorcallfunc vectorcall
+    cdef vectorcallfunc vectorcall       # where the interpreter looks for it (vectorcall.pxi)
 
     def __cinit__(self, cnp.ndarray weight not None, cnp.ndarray bias, tuple stride not None, Py_ssize_t groups,
                   bint channels_last, tuple bounds not None, dict config not None):
@@ -388,6 +388,7 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
 cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, cnp.ndarray out) except -1:
     cdef Call call
     cdef char[SMALL_SCRATCH + LINE_BYTES] small
+    cdef void *allocated = NULL
     cdef Plan replanned
     cdef const Plan *p = &known.plan
     cdef int threads = 1 if known.work < SERIAL_WORK else threads_for(known)
@@ -409,9 +410,10 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
     call.out = cnp.PyArray_BYTES(out)
     call.scratch = small + (-<Py_ssize_t> small & (LINE_BYTES - 1))
     if threads * p.scratch > SMALL_SCRATCH:
-        call.scratch = <char *> aligned_alloc(LINE_BYTES, threads * p.scratch)
-        if call.scratch == NULL:
+        allocated = aligned_alloc(LINE_BYTES, threads * p.scratch)
+        if allocated == NULL:
             raise MemoryError(f"cannot allocate {threads * p.scratch} bytes of scratch")
+        call.scratch = <char *> allocated
     slice_ = <Py_ssize_t> min(<double> p.tasks, max(<double> threads, p.tasks * (SIGNAL_WORK * threads / known.work)))
     try:
         while first < p.tasks:
@@ -425,6 +427,5 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
             if first < p.tasks:
                 PyErr_CheckSignals()
     finally:
-        if threads * p.scratch > SMALL_SCRATCH:
-            free(call.scratch)
+        free(allocated)
     return 0

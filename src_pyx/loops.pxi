@@ -314,8 +314,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
             t.residual_line = residual.stretch if t.residual else 0
         if p.mix != NULL:
             t.tiles = count
-            # a tile ahead, if x is not near, and the first level holds a tile: 1024 to 1 channels on 28×28 pixels take 1.3 times
-            # as long with prefetches, 64 to 1 on 64×64, which are near, 1.1 times
+            # a tile ahead, if x is not near, and the first level holds a tile: 1024 to 1 channels on 28×28 pixels take 1.3
+            # times as long with prefetches, 64 to 1 on 64×64, which are near, 1.1 times
             t.ahead_lines = x_is_far(p, 1) and 2 * p.wide.real[p.unit == 8].lanes * x.pixel < first_level()
             p.mix(&t)
         else:

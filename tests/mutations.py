@@ -301,7 +301,9 @@ MUTANTS = (
         GUARDS,
         isa="avx2",
     ),
-    Mutant("last terms of one output", "one.h", (("last, 0, (int)k, acc", "last, 0, LANES, acc"),), GUARDS, isa="avx512"),
+    Mutant(
+        "last terms of one output", "one.h", (("last, 0, (int)k, acc", "last, 0, LANES, acc"),), GUARDS, isa="avx512"
+    ),
     Mutant("last pixels of one output", "one.h", (("j < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
     Mutant("one output in cuts", "one.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
     Mutant("residual of one output", "one.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),

@@ -210,8 +210,8 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
         p.strip_vectors -= 1
     p.pixels_are_rows = pixels_are_rows
     lanes, bands = p.lanes[pixels_are_rows], p.bands[pixels_are_rows]
-    # channels as rows: as many for each thread, so that small planes can be shared out by channels (two threads, eleven layers
-    # of 49 to 256 pixels: 1.1 times as fast)
+    # channels as rows: as many for each thread, so that small planes can be shared out by channels (eleven layers of 49 to
+    # 256 pixels, two threads: 1.1 times as fast)
     p.panels = bands if pixels_are_rows else min(bands, ceil_div(ceil_div(p.c_out, PANEL_CHANNELS), p.threads) * p.threads)
     p.panel_width = ceil_div(bands, p.panels) * ceil_div(ceil_div(p.c_out, lanes), bands) * lanes
     p.x_by_depth = pixels_are_rows and (p.x.channel == unit or pack_x)

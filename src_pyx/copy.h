@@ -21,23 +21,6 @@ static void NAME(copy_straight)(char *dst, ptrdiff_t d0, const char *src, ptrdif
     }
 }
 
-#ifdef HAS_PICK
-/* n elements, every `step`-th: vectors as they lie, up to the last element that counts. A load of no lanes would fetch its line. */
-INLINE vec NAME(load_every)(const char *from, const int step, int n, lane_index pick[FEW][LANES]) {
-    vec x[FEW];
-    UNROLL for (int v = 0; v < step; v++) {
-        const int lanes = NAME(lanes_left)(step * (n - 1) + 1, v);
-        x[v] = lanes > 0 ? vload_n(from + v * sizeof(vec), lanes) : (vec){0};
-    }
-    return NAME(pick_lanes)(step, x, pick);
-}
-
-INLINE void NAME(set_step)(lane_index pick[FEW][LANES], const int step) {
-    UNROLL for (int i = 0; i < LANES; i++) NAME(set_pick)(pick, step, i, step * i / LANES, step * i % LANES);
-}
-
-#endif
-
 /* Lane j of row i becomes lane i of row j. Riffling the first half of the rows with the second, as a deck of cards, log2(LANES)
  * times over, transposes them. */
 INLINE void NAME(transpose)(vec row[LANES]) {
@@ -102,6 +85,21 @@ static void NAME(copy_transposed)(char *dst, ptrdiff_t d0, const char *src, ptrd
 }
 
 #ifdef HAS_PICK
+/* n elements, every `step`-th: vectors as they lie, up to the last element that counts; a load of no lanes would fetch a line. */
+INLINE vec NAME(load_every)(const char *from, const int step, int n, lane_index pick[FEW][LANES]) {
+    vec x[FEW];
+    UNROLL for (int v = 0; v < step; v++) {
+        const int lanes = NAME(lanes_left)(step * (n - 1) + 1, v);
+        x[v] = lanes > 0 ? vload_n(from + v * sizeof(vec), lanes) : (vec){0};
+    }
+    return NAME(pick_lanes)(step, x, pick);
+}
+
+/* Which lanes these are. */
+INLINE void NAME(set_step)(lane_index pick[FEW][LANES], const int step) {
+    UNROLL for (int i = 0; i < LANES; i++) NAME(set_pick)(pick, step, i, step * i / LANES, step * i % LANES);
+}
+
 /* dst[i·d0 + j] = src[i·s0 + step·j], step elements. */
 INLINE void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t s0, const int step, ptrdiff_t n0, ptrdiff_t n1) {
     lane_index pick[FEW][LANES];

@@ -402,6 +402,13 @@ MUTANTS = (
         isa="",
     ),
     Mutant(
+        "small call alone",
+        "team.c",
+        (("if (is_left_alone(small)) members = 1;", ""),),
+        ("test_threads.py::test_a_small_call_has_a_second_thread_only_after_another_one",),
+        isa="",
+    ),
+    Mutant(
         "float mode of a worker",
         "team.c",
         (("set_float_mode(job->float_mode);", ""),),

@@ -162,6 +162,28 @@ def test_workers_run_where_the_process_may_but_not_on_the_callers_processor():
     )
 
 
+@pytest.mark.skipif(CPUS < 2, reason="one CPU: no second thread")
+def test_a_small_call_has_a_second_thread_only_after_another_one():
+    """262144 multiply-adds, calls 10 ms apart and then one after the other: 0.1 ms is near, if the build is that fast."""
+    run_python(
+        f"""{TASKS}
+    import time
+    layer, x = pwconv.Conv1x1(weight[:, :64]), x[0, :64, :8, :8]
+    for _ in range(5):
+        layer(x, num_threads=2)
+        time.sleep(0.01)
+    assert tasks() == before, (before, tasks())
+    starts = []
+    for _ in range(1000):
+        starts.append(time.perf_counter())
+        layer(x, num_threads=2)
+    near = min(np.diff(starts)) < 5e-5
+    assert before + near <= tasks() <= before + 1, (before, near, tasks())
+    """,
+        env=FREE,
+    )
+
+
 def test_small_calls_stay_serial():
     run_python(
         f"""{TASKS}

@@ -5,7 +5,7 @@
 cdef double SERIAL_WORK = 2.5e5
 cdef double WAKING_WORK = 1e6
 cdef double SIGNAL_WORK = 2e9
-# And below which it keeps the GIL, for 3 us at most: to give it away and take it again is 8 % of the time that 32 to 32
+# And below which it keeps the GIL, for 3 us with AVX-512: to give it away and take it again is 8 % of the time that 32 to 32
 # channels on 6×6 pixels take.
 cdef double HELD_WORK = 2e5
 # Weights lie in pages of this size, if the system has them, but for an end of less than half of one: layers with 2 to 9 MB

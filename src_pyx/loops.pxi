@@ -107,7 +107,8 @@ cdef inline void move_down(const Plan *p, tile_run *t, Py_ssize_t rows) noexcept
 
 
 cdef inline void move_back(const tile_run *t, tile_run *there) noexcept nogil:
-    """To where t is, with what it prefetches. Not all of it is copied: 80 cycles, as gcc copies it."""
+    """To where t is, with what it prefetches. To copy all of it each time took 0.1 us of 32 to 32 channels on 6×6 pixels,
+    NCHW."""
     there.a, there.b, there.c = t.a, t.b, t.c
     there.start, there.residual, there.keep = t.start, t.residual, t.keep
     there.ahead = t.ahead

@@ -21,7 +21,11 @@ cdef extern from "<stdlib.h>" nogil:
 cdef extern from "isa.h" nogil:
     enum:
         MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH, RELU
-        NOTHING, STRIP, FAR_STRIP, BLOCK, PIXELS, PANEL, PANELS, WEIGHTS_AHEAD
+        NOTHING, STRIP, FAR_STRIP, BLOCK, STRIP_AND_BLOCK, PIXELS, PANEL, PANELS, WEIGHTS_AHEAD
+    ctypedef struct walk "struct walk":
+        const char *at
+        const char *end
+        Py_ssize_t step, next, jump, runs
     ctypedef struct tile_run "struct tile_run":
         Py_ssize_t tiles, depth, columns
         Py_ssize_t lines, a_line, b_line, start_line, c_line, residual_line
@@ -41,6 +45,7 @@ cdef extern from "isa.h" nogil:
         int ahead
         const char *b_ahead
         Py_ssize_t b_ahead_k, b_ahead_tile, b_ahead_line
+        walk *walk
         char *c
         Py_ssize_t c_row, c_tile
         const char *residual
@@ -51,7 +56,7 @@ cdef extern from "isa.h" nogil:
     ctypedef void (*copy_kernel)(char *dst, Py_ssize_t d0, Py_ssize_t d1, const char *src, Py_ssize_t s0,
                                  Py_ssize_t s1, Py_ssize_t n0, Py_ssize_t n1) noexcept nogil
     ctypedef struct kernels "struct kernels":
-        int lanes, steps_together
+        int lanes
         int max_rows[5]
         tile_kernel tile[2][17][5]
         tile_kernel mix[5][5]

@@ -13,16 +13,24 @@ enum { LINE_BYTES = 64 };
 #define PREFETCH_NEAR(p) __builtin_prefetch(p, 0, 3)
 /* What the steps of a tile prefetch, if anything. STRIP: of x, into the first level, what comes STEPS_AHEAD later, also the
  * first rows of the strip that the next tile reads: nineteen layers in NCHW whose x is in the third level take 1.07 times as
- * long with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps; and a line of the block
- * after this one and the weights that come ROWS_AHEAD later, as BLOCK does. FAR_STRIP: of x in memory, each row of the next
- * strip, into the second level: 60 to 20 channels on 300×300 pixels take 1.2 times as long with STRIP. PIXELS: rows of x, into
- * the first level. PANEL: these, and there the weights that come WEIGHTS_AHEAD later: thirteen layers in NHWC whose panels are
+ * long with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps. BLOCK: a line of a walk
+ * through the block after this one. Both, alone or together, also the weights that come ROWS_AHEAD later. FAR_STRIP: of x in
+ * memory, each row of the next strip, into the second level: 60 to 20 channels on 300×300 pixels take 1.2 times as long with
+ * STRIP. PIXELS: rows of x, into the first level. PANEL: these, and there the weights that come WEIGHTS_AHEAD later: thirteen layers in NHWC whose panels are
  * 48 KiB and more are 1.05 times as fast, 256 to 64 channels on 56×56 pixels 1.13 times; in a small program 2 to 12 steps
  * are within 2 %, and every second line gives a third of it. PANELS: these, and the next panel into the second level; where x lies by
  * rows, as slices of panels stay in the first level, only x and the next panel. */
-enum { NOTHING, STRIP, FAR_STRIP, BLOCK, PIXELS, PANEL, PANELS };
+enum { NOTHING, STRIP, FAR_STRIP, BLOCK, STRIP_AND_BLOCK, PIXELS, PANEL, PANELS };
 enum { STEPS_AHEAD = 16, WEIGHTS_AHEAD = 4 };
 enum { ROWS_AHEAD = 256 }; /* bytes; four layers with deep strips in place are 1.02 times as fast, nine others 1.00 */
+
+/* Lines that the second level fetches beside a tile's own work: from `at` on, `step` bytes apart, up to `end`, then `runs` more
+ * such runs, `next` bytes apart; `jump` leads from the end of one to the begin of another. Tiles go on with it one after the
+ * other; at the last line step becomes 0. */
+struct walk {
+    const char *at, *end;
+    ptrdiff_t step, next, jump, runs;
+};
 
 /* Tiles in a line, each R rows × V vectors of outputs (tile.h), or in lines side by side. Every stride is in bytes. */
 struct tile_run {
@@ -36,7 +44,7 @@ struct tile_run {
     const char *b; /* column operand */
     ptrdiff_t b_k, b_tile;
     int b_whole; /* its vectors are whole, also where columns are not */
-    char *keep;  /* where tiles of one line copy b to, in whole vectors and in the order in which they read it; or NULL */
+    char *keep;  /* where tiles of one line copy b to, in whole vectors and in the order in which they read it, with STRIP; or NULL */
     ptrdiff_t keep_tile;
     /* what the sums start from: an element for each row, side by side, or rows of columns (start_row 0: alike) */
     const char *start;
@@ -45,13 +53,14 @@ struct tile_run {
     ptrdiff_t ahead_lines; /* lines whose steps prefetch, the first ones */
     int ahead;             /* what */
     /* and where: rows of a from a_ahead bytes after the tile's own on, a_ahead_k further at each (where rows lie side by side,
-     * as a moves), but none of x behind a_end; and from b_ahead on, b_ahead_k further in a step, a panel, or in each
-     * steps_together of them a row of the next block. A prefetch where nothing is mapped takes 40 ns: 480
-     * to 16 channels on 14×14 pixels, NHWC, take 1.1 times as long where such memory follows x. */
+     * as a moves), but none of x behind a_end; a panel from b_ahead on, b_ahead_k further in a step; a block as `walk` says. A
+     * prefetch where nothing is mapped takes 40 ns: 480 to 16 channels on 14×14 pixels, NHWC, take 1.1 times as long where such
+     * memory follows x. */
     ptrdiff_t a_ahead, a_ahead_k;
     const char *a_end;
     const char *b_ahead;
     ptrdiff_t b_ahead_k, b_ahead_tile, b_ahead_line;
+    struct walk *walk;
     char *c;
     ptrdiff_t c_row, c_tile;
     const char *residual; /* added after the sum; NULL for none */
@@ -67,7 +76,6 @@ typedef void (*copy_kernel)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *s
 
 struct kernels {
     int lanes;
-    int steps_together;                                 /* that tiles whose rows of a lie side by side take in one go */
     int max_rows[MAX_VECTORS + 1];                      /* the tallest tile for a number of vectors */
     tile_kernel tile[2][MAX_ROWS + 1][MAX_VECTORS + 1]; /* [a_rows_unit][R][V] */
     tile_kernel mix[FEW + 1][FEW + 1]; /* [c_in][c_out] of pixels in a row (mix.h), or NULL */

@@ -198,6 +198,15 @@ cdef inline bint strips_are_deep(const Plan *p, Py_ssize_t depth, Py_ssize_t par
     return depth * p.strip_vectors * p.kernels.lanes * p.unit * part_of_first > first_level()
 
 
+cdef inline bint few_bands_wait(const Plan *p) noexcept nogil:
+    """Bands are so few that all of them wait for far rows, kept or not. But rows across lines, if not many, are worth it for
+    three bands and four: 64 to 28 channels on 131×131 pixels, NCHW, are 1.15 times as fast kept, six such layers 1.07 times
+    (Xeon with 1 MiB)."""
+    if p.bands[0] > 2 and p.x.channel % LINE_BYTES and not strips_are_deep(p, p.c_in, 2):
+        return False
+    return p.bands[0] <= FEW_BANDS and rows_are_far(p)
+
+
 cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
     """Set the tiles, the orientation and what is packed."""
     cdef Py_ssize_t unit = p.unit, lanes, bands
@@ -220,7 +229,7 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
         p.residual.channel if pixels_are_rows else p.residual.pixel[inner]) != unit
     # Not where bands are so few that all of them wait for far rows, or stretches short, or the first level holds x.
     p.kept = False
-    p.kept = pack_x and not (p.x.packed or pixels_are_rows or p.out.packed or p.bands[0] <= FEW_BANDS and rows_are_far(p)
+    p.kept = pack_x and not (p.x.packed or pixels_are_rows or p.out.packed or few_bands_wait(p)
                              or p.c_in * p.count[inner] * unit <= first_level()
                              or first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out))
     p.x.packed |= pack_x and not p.kept

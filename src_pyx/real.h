@@ -55,7 +55,6 @@ TILES(TILE)
 #define BY_DEPTH(R, V) [R][V] = NAME(tile_##R##x##V##_depth),
 static const struct kernels NAME(kernels) = {
     .lanes = LANES,
-    .steps_together = STEPS_TOGETHER,
     .max_rows = TALLEST,
     .tile = {[0] = {TILES(BY_DEPTH)}, [1] = {TILES(BY_ROWS)}},
 #ifdef HAS_PICK

@@ -48,29 +48,47 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
 /* Lines that so many elements make. */
 #define LINES(n) (((n) * (int)sizeof(REAL) + LINE_BYTES - 1) / LINE_BYTES)
 
+/* At the end of a run of a walk: to the next one; from the last one it goes no further. */
+INLINE void NAME(turn)(struct walk *walk, const char **at) {
+    if (walk->runs == 0) {
+        *at -= walk->step;
+        walk->step = 0;
+    } else {
+        walk->runs--;
+        *at += walk->jump;
+        walk->end += walk->next;
+    }
+}
+
 /* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. KEEP: b is copied to `keep`. */
 INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const int AHEAD, const int KEEP, const char **a,
                                      ptrdiff_t a_k, ptrdiff_t a_ahead, const char **b, ptrdiff_t b_k, const char **strip,
-                                     const char **b_ahead, ptrdiff_t b_ahead_k, char **keep, int last,
+                                     const char **b_ahead, ptrdiff_t b_ahead_k, struct walk *walk, char **keep, int last,
                                      vec acc[MAX_ROWS][MAX_VECTORS]) {
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
         if (AHEAD == PANELS) PREFETCH(*a + a_ahead);
-        if (AHEAD == STRIP || AHEAD == FAR_STRIP) {
+        if (AHEAD == STRIP || AHEAD == FAR_STRIP || AHEAD == STRIP_AND_BLOCK) {
             UNROLL for (int v = 0; v < V; v++) {
                 if (v * sizeof(vec) % LINE_BYTES) continue;
-                if (AHEAD == STRIP) PREFETCH_NEAR(*strip + v * sizeof(vec));
+                if (AHEAD != FAR_STRIP) PREFETCH_NEAR(*strip + v * sizeof(vec));
                 else PREFETCH(*strip + v * sizeof(vec));
             }
             *strip += b_k;
             STAY(*strip);
         }
-        if (AHEAD == STRIP || AHEAD == PANELS || AHEAD == BLOCK) {
-            if (i == 0) PREFETCH(*b_ahead);
-            if (i == 0 || AHEAD == PANELS) *b_ahead += b_ahead_k;
+        if (AHEAD == PANELS) {
+            PREFETCH(*b_ahead);
+            *b_ahead += b_ahead_k;
             STAY(*b_ahead);
         }
-        if (VREGS == 32 && (AHEAD == STRIP || AHEAD == BLOCK) && AMONG(i, LINES(STEPS * R), STEPS))
+        if ((AHEAD == BLOCK || AHEAD == STRIP_AND_BLOCK) && i == 0) {
+            PREFETCH(*b_ahead);
+            *b_ahead += walk->step;
+            STAY(*b_ahead);
+            if (*b_ahead == walk->end) NAME(turn)(walk, b_ahead);
+        }
+        if (VREGS == 32 && (AHEAD == STRIP || AHEAD == BLOCK || AHEAD == STRIP_AND_BLOCK) && AMONG(i, LINES(STEPS * R), STEPS))
             PREFETCH_NEAR(*a + ROWS_AHEAD); /* no gain with AVX2 */
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
         bk[V - 1] = vload_last(*b + (V - 1) * sizeof(vec), last);
@@ -170,42 +188,55 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             acc[r][v] = v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
         }
     if (A_ROWS_UNIT) {
+        struct walk *const walk = t->walk;
         ptrdiff_t a_ahead = t->a_ahead;
+        const char *strip = NULL;
         STAY(a_ahead);
 #define STEPS_OF(STEPS, AHEAD, KEEP, last) \
     NAME(steps_side_by_side)(STEPS, R, V, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &strip, &b_ahead, \
-                             t->b_ahead_k, &keep, last, acc)
-        /* the last bytes of vectors: the first line may be that of vectors before */
-        const char *strip = (ahead == FAR_STRIP ? b + V * sizeof(vec) : b_next) + LINE_BYTES - 1;
-        ptrdiff_t n = keep || ahead == STRIP || ahead == FAR_STRIP ? k : 0; /* steps until `strip` comes to the end of it */
-        if (n > 2 * STEPS_AHEAD && ahead != FAR_STRIP) {
-            n -= STEPS_AHEAD;
-            strip = b + STEPS_AHEAD * t->b_k + LINE_BYTES - 1;
-        }
-        while (n > 0) {
-            ptrdiff_t i = b_last == LANES ? n / STEPS : 0;
-            k -= n;
-            n -= i * STEPS;
-            if (keep) {
-                for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 1, LANES);
-                for (; n > 0; n--) STEPS_OF(1, STRIP, 1, b_last);
-            } else {
-                if (ahead == STRIP)
-                    for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 0, LANES);
-                else
-                    for (; i > 0; i--) STEPS_OF(STEPS, FAR_STRIP, 0, LANES);
-                for (; n > 0; n--) STEPS_OF(1, NOTHING, 0, b_last);
-            }
-            n = k;
-            strip = b_next + LINE_BYTES - 1;
-        }
-        if (b_last == LANES) {
-            if (ahead == NOTHING)
+                             t->b_ahead_k, walk, &keep, last, acc)
+        if (ahead == NOTHING) {
+            if (b_last == LANES)
                 for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, NOTHING, 0, LANES);
-            else if (ahead == BLOCK)
+        } else if (ahead == BLOCK) {
+            b_ahead = walk->at;
+            if (b_last == LANES)
                 for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, BLOCK, 0, LANES);
-            else
+            walk->at = b_ahead;
+        } else if (ahead == PANELS) {
+            if (b_last == LANES)
                 for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, PANELS, 0, LANES);
+        } else {
+            /* the last bytes of vectors: the first line may be that of vectors before */
+            const char *const next = b_next + LINE_BYTES - 1;
+            ptrdiff_t n = k; /* steps until `strip` comes to the end of it */
+            strip = ahead == FAR_STRIP ? b + V * sizeof(vec) + LINE_BYTES - 1 : next;
+            if (n > 2 * STEPS_AHEAD && ahead != FAR_STRIP) {
+                n -= STEPS_AHEAD;
+                strip = b + STEPS_AHEAD * t->b_k + LINE_BYTES - 1;
+            }
+            if (ahead == STRIP_AND_BLOCK) b_ahead = walk->at;
+            for (;;) {
+                ptrdiff_t i = b_last == LANES ? n / STEPS : 0;
+                k -= n;
+                n -= i * STEPS;
+                if (keep) {
+                    for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 1, LANES);
+                    for (; n > 0; n--) STEPS_OF(1, STRIP, 1, b_last);
+                } else {
+                    if (ahead == STRIP)
+                        for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 0, LANES);
+                    else if (ahead == STRIP_AND_BLOCK)
+                        for (; i > 0; i--) STEPS_OF(STEPS, STRIP_AND_BLOCK, 0, LANES);
+                    else
+                        for (; i > 0; i--) STEPS_OF(STEPS, FAR_STRIP, 0, LANES);
+                    for (; n > 0; n--) STEPS_OF(1, NOTHING, 0, b_last);
+                }
+                if (k == 0) break;
+                n = k;
+                strip = next;
+            }
+            if (ahead == STRIP_AND_BLOCK) walk->at = b_ahead;
         }
         for (; k > 0; k--) STEPS_OF(1, NOTHING, 0, b_last);
     } else {

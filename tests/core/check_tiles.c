@@ -72,10 +72,11 @@ static double bounded(const struct tile_run *t, double y) {
 
 /* Has the tiles keep b, looks at what they kept, and lets them read that from then on. Lanes that are cut off are kept as 0. */
 static void keep_strips(tile_kernel tile, struct tile_run *t, ptrdiff_t width) {
-    const ptrdiff_t unit = is_double ? 8 : 4, row = width * unit, lines = t->lines;
+    const ptrdiff_t unit = is_double ? 8 : 4, row = width * unit, lines = t->lines, ahead_lines = t->ahead_lines;
+    const int ahead = t->ahead;
     t->keep_tile = t->depth * row;
     t->keep = block(6, (size_t)(t->tiles * t->keep_tile));
-    t->lines = 1;
+    t->lines = t->ahead_lines = 1, t->ahead = STRIP;
     tile(t);
     for (ptrdiff_t i = 0; i < t->tiles; i++)
         for (ptrdiff_t k = 0; k < t->depth; k++)
@@ -85,7 +86,18 @@ static void keep_strips(tile_kernel tile, struct tile_run *t, ptrdiff_t width) {
                 CHECK(isnan(x) ? isnan(kept) : kept == x, "kept %g, not %g", kept, x);
             }
     t->b = t->b_ahead = t->keep, t->b_k = row, t->b_tile = t->keep_tile, t->b_whole = 1;
-    t->keep = NULL, t->lines = lines;
+    t->keep = NULL, t->lines = lines, t->ahead_lines = ahead_lines, t->ahead = ahead;
+}
+
+/* Has the walk gone on, if it had to, and is it at one of its lines? */
+static void check_walk(const struct tile_run *t, const struct walk *way) {
+    const struct walk *walk = t->walk;
+    const ptrdiff_t into = walk->at - (way->at + (way->runs - walk->runs) * way->next);
+    const int fetches = t->ahead_lines > 0 && (t->ahead == BLOCK || t->ahead == STRIP_AND_BLOCK);
+    CHECK(into % LINE_BYTES == 0 && into >= 0 && into < way->end - way->at, "at %td", into);
+    CHECK(walk->step == way->step || (fetches && walk->step == 0 && walk->runs == 0), "step %td", walk->step);
+    if (fetches && t->b_whole && t->depth > 1) CHECK(walk->at != way->at, "%td terms", t->depth);
+    if (!fetches) CHECK(walk->at == way->at, "at %td", into);
 }
 
 static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int last) {
@@ -95,7 +107,8 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     const int down = any(2), by_row = any(2), has_residual = any(2);
     struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row};
     t.lines = 1 + any(2); /* at no distance, so that another line is the first once more */
-    t.ahead_lines = any(3), t.ahead = STRIP + any(4);
+    struct walk walk = {0};
+    t.ahead_lines = any(3), t.ahead = a_rows_unit ? STRIP + any(4) : PIXELS + any(3), t.walk = &walk;
     struct strided a, b, start, c, residual = {0};
     set_bounds(&t);
 
@@ -118,8 +131,11 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     t.c = c.data, t.c_row = c.row, t.c_tile = c.tile;
     t.residual = residual.data, t.residual_row = residual.row, t.residual_tile = residual.tile;
 
+    const struct walk way = {t.b, t.b + 3 * LINE_BYTES, LINE_BYTES, 8 * LINE_BYTES, 5 * LINE_BYTES, any(9)};
+    walk = way;
     if (a_rows_unit && !down && any(2)) keep_strips(kernels->tile[1][R][V], &t, width);
     kernels->tile[t.a_row == unit][R][V](&t);
+    check_walk(&t, &way);
 
     for (ptrdiff_t i = 0; i < tiles; i++)
         for (ptrdiff_t r = 0; r < R; r++) {

@@ -365,7 +365,7 @@ MUTANTS = (
     Mutant("bands that end together", "packing.pxi", (("                j += 1", "                j += 2"),), PACKED),
     Mutant(
         "weights in their other form",
-        "layer.pxi",
+        "call.pxi",
         (("call.weight = layer.packings[p.pixels_are_rows].data", "call.weight = any_form(layer).data"),),
         PACKED,
     ),
@@ -431,19 +431,19 @@ MUTANTS = (
     ),
     Mutant(
         "overlap",
-        "layer.pxi",
+        "call.pxi",
         (("return a_data + a_view.high <= b_data + b_view.low or", "return True or"),),
         REPEATS,
     ),
     Mutant(
         "strides of a known call",
-        "layer.pxi",
+        "call.pxi",
         (("and memcmp(cnp.PyArray_STRIDES(array), view.strides, axes * sizeof(Py_ssize_t)) == 0)", ")"),),
         REPEATS,
     ),
     Mutant(
         "dtype of a known call",
-        "layer.pxi",
+        "call.pxi",
         (
             (
                 "cnp.PyArray_NDIM(array) == axes and <void *> cnp.PyArray_DESCR(array) == view.dtype",
@@ -460,7 +460,7 @@ MUTANTS = (
         isa="avx512",
     ),
     Mutant(
-        "flags of a known call", "layer.pxi", (("and (cnp.PyArray_FLAGS(array) & FLAGS) == view.flags", ""),), REPEATS
+        "flags of a known call", "call.pxi", (("and (cnp.PyArray_FLAGS(array) & FLAGS) == view.flags", ""),), REPEATS
     ),
     Mutant(
         "axes that follow each other",
@@ -475,7 +475,7 @@ MUTANTS = (
     ),
     Mutant(
         "signals",
-        "layer.pxi",
+        "call.pxi",
         (("PyErr_CheckSignals()", "pass"),),
         ("test_processes.py::test_interrupt_ends_a_long_call",),
     ),

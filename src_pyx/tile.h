@@ -189,24 +189,29 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
         }
     if (A_ROWS_UNIT) {
         struct walk *const walk = t->walk;
-        ptrdiff_t a_ahead = t->a_ahead;
+        ptrdiff_t a_ahead = 0;
         const char *strip = NULL;
-        STAY(a_ahead);
 #define STEPS_OF(STEPS, AHEAD, KEEP, last) \
     NAME(steps_side_by_side)(STEPS, R, V, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &strip, &b_ahead, \
                              t->b_ahead_k, walk, &keep, last, acc)
-        if (ahead == NOTHING) {
+        switch (ahead) {
+        case NOTHING:
             if (b_last == LANES)
                 for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, NOTHING, 0, LANES);
-        } else if (ahead == BLOCK) {
+            break;
+        case BLOCK:
             b_ahead = walk->at;
             if (b_last == LANES)
                 for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, BLOCK, 0, LANES);
             walk->at = b_ahead;
-        } else if (ahead == PANELS) {
+            break;
+        case PANELS:
+            a_ahead = t->a_ahead;
+            STAY(a_ahead);
             if (b_last == LANES)
                 for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, PANELS, 0, LANES);
-        } else {
+            break;
+        default: {
             /* the last bytes of vectors: the first line may be that of vectors before */
             const char *const next = b_next + LINE_BYTES - 1;
             ptrdiff_t n = k; /* steps until `strip` comes to the end of it */
@@ -237,6 +242,7 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
                 strip = next;
             }
             if (ahead == STRIP_AND_BLOCK) walk->at = b_ahead;
+        }
         }
         for (; k > 0; k--) STEPS_OF(1, NOTHING, 0, b_last);
     } else {

@@ -211,7 +211,7 @@ MUTANTS = (
     Mutant("strips kept by tiles", "real.h", (("if (keep) keep += t->keep_tile;", ""),), KEPT, isa="avx512"),
     Mutant("strips kept by lines", "loops.pxi", (("t.keep += tiles * t.keep_tile", "t.keep += 0"),), KEPT),
     Mutant("strips kept, read", "loops.pxi", (("width, t.keep_tile", "width, width"),), KEPT, isa="avx2"),
-    Mutant("last steps of a strip", "tile.h", (("            n = k;\n", "            n = 0;\n"),), KEPT, isa="avx512"),
+    Mutant("last steps of a strip", "tile.h", (("if (k == 0) break;", "break;"),), KEPT, isa="avx512"),
     Mutant("terms kept", "tile.h", (("*keep += V * sizeof(vec);", ""),), KEPT),
     Mutant("whole vectors of x in place", "tile.h", (("t->b_whole ? LANES : last", "LANES"),), GUARDS, isa="avx512"),
     Mutant("second of two terms", "tile.h", (("vload(weights + i * b_k", "vload(weights"),), CHAIN, isa="avx512"),

@@ -16,10 +16,10 @@ enum { LINE_BYTES = 64 };
  * long with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps. BLOCK: a line of a walk
  * through the block after this one. Both, alone or together, also the weights that come ROWS_AHEAD later. FAR_STRIP: of x in
  * memory, each row of the next strip, into the second level: 60 to 20 channels on 300×300 pixels take 1.2 times as long with
- * STRIP. PIXELS: rows of x, into the first level. PANEL: these, and there the weights that come WEIGHTS_AHEAD later: thirteen layers in NHWC whose panels are
- * 48 KiB and more are 1.05 times as fast, 256 to 64 channels on 56×56 pixels 1.13 times; in a small program 2 to 12 steps
- * are within 2 %, and every second line gives a third of it. PANELS: these, and the next panel into the second level; where x lies by
- * rows, as slices of panels stay in the first level, only x and the next panel. */
+ * STRIP. PIXELS: rows of x, into the first level. PANEL: these, and there the weights that come WEIGHTS_AHEAD later: thirteen
+ * layers in NHWC whose panels are 48 KiB and more are 1.05 times as fast, 256 to 64 channels on 56×56 pixels 1.13 times; in a
+ * small program 2 to 12 steps are within 2 %, and every second line gives a third of it. PANELS: these, and the next panel into
+ * the second level; where x lies by rows, as slices of panels stay in the first level, only x and the next panel. */
 enum { NOTHING, STRIP, FAR_STRIP, BLOCK, STRIP_AND_BLOCK, PIXELS, PANEL, PANELS };
 enum { STEPS_AHEAD = 16, WEIGHTS_AHEAD = 4 };
 enum { ROWS_AHEAD = 256 }; /* bytes; four layers with deep strips in place are 1.02 times as fast, nine others 1.00 */
@@ -44,7 +44,7 @@ struct tile_run {
     const char *b; /* column operand */
     ptrdiff_t b_k, b_tile;
     int b_whole; /* its vectors are whole, also where columns are not */
-    char *keep;  /* where tiles of one line copy b to, in whole vectors and in the order in which they read it, with STRIP; or NULL */
+    char *keep;  /* where tiles of one line that prefetches STRIP copy b to, in whole vectors, as they read it; or NULL */
     ptrdiff_t keep_tile;
     /* what the sums start from: an element for each row, side by side, or rows of columns (start_row 0: alike) */
     const char *start;

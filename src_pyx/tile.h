@@ -65,13 +65,14 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
                                      ptrdiff_t a_k, ptrdiff_t a_ahead, const char **b, ptrdiff_t b_k, const char **strip,
                                      const char **b_ahead, ptrdiff_t b_ahead_k, struct walk *walk, char **keep, int last,
                                      vec acc[MAX_ROWS][MAX_VECTORS]) {
+    const int OF_STRIP = AHEAD == STRIP || AHEAD == STRIP_AND_BLOCK, OF_BLOCK = AHEAD == BLOCK || AHEAD == STRIP_AND_BLOCK;
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
         if (AHEAD == PANELS) PREFETCH(*a + a_ahead);
-        if (AHEAD == STRIP || AHEAD == FAR_STRIP || AHEAD == STRIP_AND_BLOCK) {
+        if (OF_STRIP || AHEAD == FAR_STRIP) {
             UNROLL for (int v = 0; v < V; v++) {
                 if (v * sizeof(vec) % LINE_BYTES) continue;
-                if (AHEAD != FAR_STRIP) PREFETCH_NEAR(*strip + v * sizeof(vec));
+                if (OF_STRIP) PREFETCH_NEAR(*strip + v * sizeof(vec));
                 else PREFETCH(*strip + v * sizeof(vec));
             }
             *strip += b_k;
@@ -82,13 +83,13 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
             *b_ahead += b_ahead_k;
             STAY(*b_ahead);
         }
-        if ((AHEAD == BLOCK || AHEAD == STRIP_AND_BLOCK) && i == 0) {
+        if (OF_BLOCK && i == 0) {
             PREFETCH(*b_ahead);
             *b_ahead += walk->step;
             STAY(*b_ahead);
             if (*b_ahead == walk->end) NAME(turn)(walk, b_ahead);
         }
-        if (VREGS == 32 && (AHEAD == STRIP || AHEAD == BLOCK || AHEAD == STRIP_AND_BLOCK) && AMONG(i, LINES(STEPS * R), STEPS))
+        if (VREGS == 32 && (OF_STRIP || OF_BLOCK) && AMONG(i, LINES(STEPS * R), STEPS))
             PREFETCH_NEAR(*a + ROWS_AHEAD); /* no gain with AVX2 */
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
         bk[V - 1] = vload_last(*b + (V - 1) * sizeof(vec), last);

@@ -108,7 +108,8 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row};
     t.lines = 1 + any(2); /* at no distance, so that another line is the first once more */
     struct walk walk = {0};
-    t.ahead_lines = any(3), t.ahead = a_rows_unit ? STRIP + any(4) : PIXELS + any(3), t.walk = &walk;
+    t.ahead_lines = any(3), t.ahead = a_rows_unit && any(5) ? STRIP + any(4) : a_rows_unit ? PANELS : PIXELS + any(3);
+    t.walk = &walk;
     struct strided a, b, start, c, residual = {0};
     set_bounds(&t);
 

@@ -219,7 +219,8 @@ cdef void set_walk(const Plan *p, const Block *block, Py_ssize_t cut, Py_ssize_t
                    walk *walk) noexcept nogil:
     """Through the x in place that comes after this one, if the second level is to fetch it: the next cut of these pixels,
     from this channel on, or the next pixels. Where x is kept plane after plane, which the processor's own prefetcher
-    follows as tiles then read few other pages; else line after line of all planes, which is 1.1 times as fast there."""
+    follows as tiles then read few other pages; else line after line of all planes, in a small program 1.09 times as fast
+    there (64 to 32 channels on 150×150 pixels)."""
     cdef Py_ssize_t lines = ceil_div(block.count * p.unit, LINE_BYTES)
     if p.x.packed or p.out.packed or not x_is_far(p, p.threads) or not (
             depth >= TRACKED_ROWS if p.kept else strips_are_deep(p, depth, 2)):

@@ -200,8 +200,8 @@ cdef inline bint strips_are_deep(const Plan *p, Py_ssize_t depth, Py_ssize_t par
 
 cdef inline bint few_bands_wait(const Plan *p) noexcept nogil:
     """Bands are so few that all of them wait for far rows, kept or not. But in the third level keeping rows across lines, if
-    they are not many, pays for three bands and four: 64 to 28 channels on 131×131 pixels, NCHW, are 1.15 times as fast so,
-    six such layers 1.07 times (Xeon with 1 MiB)."""
+    they are not many, pays for three bands and four: 64 to 28 channels on 131×131 pixels, NCHW, are 1.07 to 1.15 times as
+    fast so, six such layers 1.07 times (Xeon with 1 MiB)."""
     if p.bands[0] > 2 and p.x.channel % LINE_BYTES and not (strips_are_deep(p, p.c_in, 2) or x_is_far(p, MEMORY)):
         return False
     return p.bands[0] <= FEW_BANDS and rows_are_far(p)

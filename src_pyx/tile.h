@@ -12,6 +12,12 @@ INLINE char *NAME(row_after)(const char *p, ptrdiff_t row) {
     return (char *)p;
 }
 
+/* Row r of up to 16. x86 has too few registers for a pointer to each: those to row 0, 5 and 10, and the strides ·1 to ·4. */
+INLINE const char *NAME(row_at)(const char *p, const char *p5, const char *p10, ptrdiff_t row, ptrdiff_t row3, int r) {
+    const char *from = r < 5 ? p : r < 10 ? p5 : r < 15 ? p10 : p10 + 5 * row;
+    return from + (r % 5 == 3 ? row3 : r % 5 * row);
+}
+
 /* What follows the sums of a tile: one thing after the other for all vectors, so that nothing is asked for each. */
 INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec acc[MAX_ROWS][MAX_VECTORS], char *c,
                          const char *residual, int last) {
@@ -114,8 +120,7 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
     }
 }
 
-/* Where a tile is in operands whose rows of a are apart. x86 has too few registers for a pointer to each row: three, and the
- * strides ·1 to ·4. */
+/* Where a tile is in operands whose rows of a are apart. */
 struct NAME(place) {
     const char *a, *a5, *a10, *b, *a_ahead, *b_ahead;
 };
@@ -142,8 +147,7 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
         UNROLL for (int v = 0; v < V; v++) bk[v] = vload(weights + i * b_k + v * sizeof(vec));
         UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
         UNROLL for (int r = 0; r < R; r++) {
-            const char *from = (r < 5 ? at->a : r < 10 ? at->a5 : r < 15 ? at->a10 : at->a10 + 5 * a_row) + i * a_k;
-            const vec ar = vset1(from + (r % 5 == 3 ? a_row3 : r % 5 * a_row));
+            const vec ar = vset1(NAME(row_at)(at->a, at->a5, at->a10, a_row, a_row3, r) + i * a_k);
             UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
         }
         if (VREGS == 32) EACH vstay(acc[r][v]);

@@ -6,13 +6,16 @@
  *   VREGS                 registers that the set has
  *   vload, vstore         a whole register, any address
  *   vload_n, vstore_n     its first n lanes, 0 <= n <= LANES; no byte beyond them is touched, lanes not loaded are zero
+ *   vlanes, vlanes_of(n)  the first n lanes, 0 <= n <= LANES, for loads of as many lanes from several places
+ *   vload_of(p, lanes)    vload_n of these lanes
  *   vload_last            vload_n for an n that is mostly LANES
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
  *   vfma_at(p, b, c)      vfma of the element at an address, in one instruction; where HAS_FMA_AT says that there is such a one
  *   vstay(x)              x is in its register from here on: gcc else loads it anew for each row of tiles of up to three
  *   vfirst(x, p)          what is read from p, also by a prefetch, comes after x in the code
- *   riffle_low, _high     the first or second half of a0 b0 a1 b1 a2 b2 …
+ *   veven, vodd(a, b)     of each 16 bytes the even lanes of a, then those of b; the odd ones
+ *   veven_part, vodd_part the even parts of 16 bytes of a, then those of b; the odd ones
  *   vpick(a, b, pick)     lane i is number pick[i] of a0 a1 … b0 b1 …; where HAS_PICK says that there is such an instruction
  *   vabove(x, low, zero)  max(low, x) + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
  *   vbelow(x, high, zero) min(high, x) + zero likewise
@@ -22,6 +25,7 @@
 #undef VREGS
 #undef HAS_PICK
 #undef HAS_FMA_AT
+#undef SIDE
 #undef vstay
 #undef vfirst
 #ifdef REAL_IS_DOUBLE
@@ -35,10 +39,15 @@
 #define vstore NAME(vstore)
 #define vload_n NAME(vload_n)
 #define vstore_n NAME(vstore_n)
+#define vlanes NAME(vlanes)
+#define vlanes_of NAME(vlanes_of)
+#define vload_of NAME(vload_of)
 #define vload_last NAME(vload_last)
 #define vset1 NAME(vset1)
-#define riffle_low NAME(riffle_low)
-#define riffle_high NAME(riffle_high)
+#define veven NAME(veven)
+#define vodd NAME(vodd)
+#define veven_part NAME(veven_part)
+#define vodd_part NAME(vodd_part)
 #define vpick NAME(vpick)
 #define lane_index NAME(lane_index)
 #define vfma NAME(vfma)
@@ -76,17 +85,18 @@ typedef __m512 vec;
 
 #elif defined(__AVX2__)
 #define VREGS 16
+typedef __m256i vlanes;
 #ifdef REAL_IS_DOUBLE
 typedef __m256d vec;
 #define OP(name) _mm256_##name##_pd
-INLINE __m256i NAME(lane_mask)(int n) { return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)); }
+INLINE vlanes vlanes_of(int n) { return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)); }
 #else
 typedef __m256 vec;
 #define OP(name) _mm256_##name##_ps
-INLINE __m256i NAME(lane_mask)(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+INLINE vlanes vlanes_of(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
 #endif
-INLINE vec vload_n(const char *p, int n) { return OP(maskload)((const REAL *)p, NAME(lane_mask)(n)); }
-INLINE void vstore_n(char *p, vec x, int n) { OP(maskstore)((REAL *)p, NAME(lane_mask)(n), x); }
+INLINE vec vload_of(const char *p, vlanes lanes) { return OP(maskload)((const REAL *)p, lanes); }
+INLINE void vstore_n(char *p, vec x, int n) { OP(maskstore)((REAL *)p, vlanes_of(n), x); }
 
 #else /* 16-byte vectors of the compiler: SSE2, NEON and others */
 #ifdef __x86_64__
@@ -96,10 +106,12 @@ INLINE void vstore_n(char *p, vec x, int n) { OP(maskstore)((REAL *)p, NAME(lane
 #endif
 typedef REAL vec __attribute__((vector_size(16)));
 typedef REAL NAME(misaligned) __attribute__((aligned(1)));
-INLINE vec vload_n(const char *p, int n) {
+typedef int vlanes;
+INLINE vlanes vlanes_of(int n) { return n; }
+INLINE vec vload_of(const char *p, vlanes lanes) {
     vec x = {0};
     for (int i = 0; i < LANES; i++)
-        if (i < n) x[i] = ((const NAME(misaligned) *)p)[i];
+        if (i < lanes) x[i] = ((const NAME(misaligned) *)p)[i];
     return x;
 }
 INLINE void vstore_n(char *p, vec x, int n) {
@@ -114,9 +126,16 @@ INLINE void vstore_n(char *p, vec x, int n) {
 #define SUFFIX "ps"
 #endif
 #ifdef __AVX512F__
-INLINE vec vload_n(const char *p, int n) { return OP(maskz_loadu)((1u << n) - 1, p); }
-INLINE void vstore_n(char *p, vec x, int n) { OP(mask_storeu)(p, (1u << n) - 1, x); }
+#if defined(NARROW) || defined(REAL_IS_DOUBLE)
+typedef __mmask8 vlanes;
+#else
+typedef __mmask16 vlanes;
 #endif
+INLINE vlanes vlanes_of(int n) { return (1u << n) - 1; }
+INLINE vec vload_of(const char *p, vlanes lanes) { return OP(maskz_loadu)(lanes, p); }
+INLINE void vstore_n(char *p, vec x, int n) { OP(mask_storeu)(p, vlanes_of(n), x); }
+#endif
+INLINE vec vload_n(const char *p, int n) { return vload_of(p, vlanes_of(n)); }
 #ifdef OP
 INLINE vec vload(const char *p) { return OP(loadu)((const REAL *)p); }
 INLINE void vstore(char *p, vec x) { OP(storeu)((REAL *)p, x); }
@@ -185,31 +204,35 @@ INLINE vec vfma_at(const char *p, vec b, vec c) { return vfma(vset1(p), b, c); }
 #define VECTOR_BYTES 16
 #endif
 #ifdef REAL_IS_DOUBLE
-#define LANE_COUNT (VECTOR_BYTES / 8)
+#define SIDE 2
 typedef long long lane_index;
 #else
-#define LANE_COUNT (VECTOR_BYTES / 4)
+#define SIDE 4
 typedef int lane_index;
 #endif
+#define LANE_COUNT (VECTOR_BYTES / 16 * SIDE)
 #if LANE_COUNT == 16
-#define LOW_LANES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HIGH_LANES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define EACH_LANE(X) X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14), X(15)
 #elif LANE_COUNT == 8
-#define LOW_LANES 0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH_LANES 4, 12, 5, 13, 6, 14, 7, 15
+#define EACH_LANE(X) X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7)
 #elif LANE_COUNT == 4
-#define LOW_LANES 0, 4, 1, 5
-#define HIGH_LANES 2, 6, 3, 7
+#define EACH_LANE(X) X(0), X(1), X(2), X(3)
 #else
-#define LOW_LANES 0, 2
-#define HIGH_LANES 1, 3
+#define EACH_LANE(X) X(0), X(1)
 #endif
-INLINE vec riffle_low(vec a, vec b) { return __builtin_shufflevector(a, b, LOW_LANES); }
-INLINE vec riffle_high(vec a, vec b) { return __builtin_shufflevector(a, b, HIGH_LANES); }
-#undef VECTOR_BYTES
-#undef LANE_COUNT
-#undef LOW_LANES
-#undef HIGH_LANES
+#define EVEN(i) ((i) / SIDE * SIDE + (i) % SIDE * 2 + ((i) % SIDE < SIDE / 2 ? 0 : LANE_COUNT - SIDE))
+#define ODD(i) (EVEN(i) + 1)
+#define EVEN_PART(i) ((i) / SIDE * 2 * SIDE + (i) % SIDE)
+#define ODD_PART(i) (EVEN_PART(i) + SIDE)
+INLINE vec veven(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(EVEN)); }
+INLINE vec vodd(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(ODD)); }
+#if VECTOR_BYTES > 16
+INLINE vec veven_part(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(EVEN_PART)); }
+INLINE vec vodd_part(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(ODD_PART)); }
+#else
+#define veven_part(a, b) (a)
+#define vodd_part(a, b) (b)
+#endif
 
 #if defined(__AVX512F__)
 #define HAS_PICK
@@ -229,3 +252,10 @@ INLINE vec vpick(vec a, vec b, const lane_index *pick) {
 #endif
 #undef OP
 #undef SUFFIX
+#undef VECTOR_BYTES
+#undef LANE_COUNT
+#undef EACH_LANE
+#undef EVEN
+#undef ODD
+#undef EVEN_PART
+#undef ODD_PART

@@ -44,8 +44,8 @@ MUTANTS = (
         "vec.h",
         (
             (
-                "OP(maskload)((const REAL *)p, NAME(lane_mask)(n))",
-                "OP(maskload)((const REAL *)p, NAME(lane_mask)(n + 1))",
+                "vload_n(const char *p, int n) { return vload_of(p, vlanes_of(n)); }",
+                "vload_n(const char *p, int n) { return vload_of(p, vlanes_of(n + 1)); }",
             ),
         ),
         GUARDS,
@@ -54,25 +54,25 @@ MUTANTS = (
     Mutant(
         "store mask of AVX2",
         "vec.h",
-        (("OP(maskstore)((REAL *)p, NAME(lane_mask)(n), x)", "OP(maskstore)((REAL *)p, NAME(lane_mask)(n + 1), x)"),),
+        (("OP(maskstore)((REAL *)p, vlanes_of(n), x)", "OP(maskstore)((REAL *)p, vlanes_of(n + 1), x)"),),
         GUARDS,
         isa="avx2",
     ),
     Mutant(
         "load mask of AVX-512",
         "vec.h",
-        (("maskz_loadu)((1u << n) - 1, p)", "maskz_loadu)((2u << n) - 1, p)"),),
+        (("vlanes_of(int n) { return (1u << n) - 1; }", "vlanes_of(int n) { return (2u << n) - 1; }"),),
         GUARDS,
         isa="avx512",
     ),
     Mutant(
         "store mask of AVX-512",
         "vec.h",
-        (("mask_storeu)(p, (1u << n) - 1", "mask_storeu)(p, (2u << n) - 1"),),
+        (("mask_storeu)(p, vlanes_of(n)", "mask_storeu)(p, vlanes_of(n + 1)"),),
         GUARDS,
         isa="avx512",
     ),
-    Mutant("load of a tail, baseline", "vec.h", (("if (i < n) x[i] =", "if (i <= n) x[i] ="),), GUARDS),
+    Mutant("load of a tail, baseline", "vec.h", (("if (i < lanes) x[i] =", "if (i <= lanes) x[i] ="),), GUARDS),
     Mutant(
         "tail of the straight copy",
         "copy.h",
@@ -95,10 +95,22 @@ MUTANTS = (
         "copy.h",
         (
             (
-                "next[2 * j + 1] = riffle_high(row[j], row[j + LANES / 2]);",
-                "next[2 * j + 1] = riffle_low(row[j], row[j + LANES / 2]);",
+                "next[to + SIDE / 2] = vodd(row[2 * j], row[2 * j + 1]);",
+                "next[to + SIDE / 2] = veven(row[2 * j], row[2 * j + 1]);",
             ),
         ),
+        VIEWS,
+    ),
+    Mutant(
+        "16-byte parts of the transposing copy",
+        "copy.h",
+        (("next[j + half] = vodd_part(", "next[j + half] = veven_part("),),
+        VIEWS,
+    ),
+    Mutant(
+        "narrow squares of the transposing copy",
+        "copy.h",
+        (("sizeof(REAL), s1, n0, n1);\n        return;", "sizeof(REAL), s1, n0, n1 - 1);\n        return;"),),
         VIEWS,
     ),
     Mutant(
@@ -111,7 +123,7 @@ MUTANTS = (
     Mutant(
         "squares of picked pixels",
         "copy.h",
-        (("src + (j + r) * s1, step", "src + j * s1, step"),),
+        (("NAME(rows_from)(src + j * s1, s1)", "NAME(rows_from)(src + j * s1, 0)"),),
         (*VIEWS, *STRIDES),
         isa="avx512",
     ),

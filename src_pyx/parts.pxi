@@ -1,11 +1,18 @@
 # Counts cut into parts, and rounded to whole ones. None is negative.
 
 
+cdef inline Py_ssize_t quotient(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    """a // b. Numbers of 32 bits are divided as such, in 26 cycles and not 40 to 90."""
+    if (a | b) >> 32 == 0:
+        return <unsigned int> a // <unsigned int> b
+    return a // b
+
+
 cdef inline Py_ssize_t over(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     """a // b, without a division where there is one thing, or one part, or they are one each: it takes 40 to 90 cycles (Xeon
     with 32 KiB), and those of a call were an eighth of the time that 32 to 32 channels on 6×6 pixels take; of the smallest
     call those with a quotient of 1 were another eighth."""
-    return 0 if a < b else 1 if a - b < b else a if b == 1 else a // b
+    return 0 if a < b else 1 if a - b < b else a if b == 1 else quotient(a, b)
 
 
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:

@@ -127,11 +127,12 @@ cdef void merge_axes(Plan *p) noexcept nogil:
 
 
 cdef inline Py_ssize_t pixel_offset(const Plan *p, const Operand *operand, Py_ssize_t pixel) noexcept nogil:
-    cdef Py_ssize_t offset = 0
+    cdef Py_ssize_t offset = 0, rest
     cdef int a
     for a in range(p.axes - 1, 0, -1):
-        offset += pixel % p.count[a] * operand.pixel[a]
-        pixel //= p.count[a]
+        rest = over(pixel, p.count[a])
+        offset += (pixel - rest * p.count[a]) * operand.pixel[a]
+        pixel = rest
     return offset + pixel * operand.pixel[0]
 
 

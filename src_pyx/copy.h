@@ -87,10 +87,6 @@ INLINE void NAME(copy_square)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_
     const char *from = src + i * sizeof(REAL) + j * s1;
     n0 = n0 - i < LANES ? n0 - i : LANES;
     n1 = n1 - j < LANES ? n1 - j : LANES;
-    if (8 * n0 <= LANES || 8 * n1 <= LANES) {
-        NAME(copy_elements)(to, d0, sizeof(REAL), from, sizeof(REAL), s1, n0, n1);
-        return;
-    }
     if (n0 == LANES && n1 == LANES) NAME(transpose_square)(to, d0, from, s1, LANES, LANES);
     else NAME(transpose_square)(to, d0, from, s1, (int)n0, (int)n1);
 }
@@ -106,8 +102,8 @@ static void NAME(copy_transposed)(char *dst, ptrdiff_t d0, const char *src, ptrd
 }
 
 #ifdef HAS_PICK
-/* Every `step`-th of elements as they lie, n times: how many vectors those fill, and which of their lanes, up to the last one that
- * counts. */
+/* Every `step`-th of elements as they lie, n times: the vectors that hold them, and which of their lanes, up to the last one that
+ * counts. Others are not loaded: a load of no lanes would fetch a line. */
 struct NAME(every) {
     int vectors;
     vlanes lanes[FEW];

@@ -4,6 +4,7 @@
  *
  *   vec, LANES            a register and the number of elements in it
  *   VREGS                 registers that the set has
+ *   SIDE                  elements in 16 bytes, within which shuffles are cheap
  *   vload, vstore         a whole register, any address
  *   vload_n, vstore_n     its first n lanes, 0 <= n <= LANES; no byte beyond them is touched, lanes not loaded are zero
  *   vlanes, vlanes_of(n)  the first n lanes, 0 <= n <= LANES, for loads of as many lanes from several places

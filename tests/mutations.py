@@ -108,12 +108,6 @@ MUTANTS = (
         VIEWS,
     ),
     Mutant(
-        "narrow squares of the transposing copy",
-        "copy.h",
-        (("sizeof(REAL), s1, n0, n1);\n        return;", "sizeof(REAL), s1, n0, n1 - 1);\n        return;"),),
-        VIEWS,
-    ),
-    Mutant(
         "last vector of the picking copy",
         "copy.h",
         (("NAME(lanes_left)(step * (n - 1) + 1, v)", "LANES"),),

@@ -106,6 +106,7 @@ MUTANTS = (
         "copy.h",
         (("next[j + half] = vodd_part(", "next[j + half] = veven_part("),),
         VIEWS,
+        isa="avx2",
     ),
     Mutant(
         "last vector of the picking copy",

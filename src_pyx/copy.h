@@ -132,7 +132,7 @@ INLINE void NAME(copy_every)(char *dst, ptrdiff_t d0, const char *src, ptrdiff_t
     lane_index pick[FEW][LANES];
     NAME(set_step)(pick, step);
     const int rest = (int)(n1 % LANES);
-    const struct NAME(every) whole = NAME(every_of)(step, LANES), last = NAME(every_of)(step, rest ? rest : 1);
+    const struct NAME(every) whole = NAME(every_of)(step, LANES), last = NAME(every_of)(step, rest);
     for (ptrdiff_t i = 0; i < n0; i++, dst += d0, src += s0) {
         char *to = dst;
         const char *from = src;

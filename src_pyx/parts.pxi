@@ -2,8 +2,8 @@
 
 
 cdef inline Py_ssize_t quotient(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    """a // b, where a may be negative. Numbers of 32 bits are divided as such: some 26 cycles, by Intel's figures, and not 40
-    to 90."""
+    """a // b, where a may be negative. Numbers of 32 bits are divided as such: some 26 cycles, by Intel's figures, and not
+    40 to 90."""
     if (a | b) >> 32 == 0:
         return <unsigned int> a // <unsigned int> b
     return a // b

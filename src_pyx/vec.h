@@ -230,9 +230,9 @@ INLINE vec vodd(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(O
 #if VECTOR_BYTES > 16
 INLINE vec veven_part(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(EVEN_PART)); }
 INLINE vec vodd_part(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(ODD_PART)); }
-#else
-#define veven_part(a, b) (a)
-#define vodd_part(a, b) (b)
+#else /* one part: never called */
+INLINE vec veven_part(vec a, vec b) { return (void)b, a; }
+INLINE vec vodd_part(vec a, vec b) { return (void)a, b; }
 #endif
 
 #if defined(__AVX512F__)

@@ -21,23 +21,6 @@ static void NAME(copy_straight)(char *dst, ptrdiff_t d0, const char *src, ptrdif
     }
 }
 
-/* Rows of a square, kept as pointers and strides in registers: gcc else computes the address of each anew, and a transposed copy
- * takes 200 cycles for a square of 16 × 16 and not 85, all in the first level (Xeon with 32 KiB). */
-struct NAME(rows) {
-    const char *p, *p5, *p10;
-    ptrdiff_t row, row3;
-};
-INLINE struct NAME(rows) NAME(rows_from)(const char *p, ptrdiff_t row) {
-    struct NAME(rows) rows = {p, p + 5 * row, p + 10 * row, row, 3 * row};
-    STAY(rows.p5);
-    STAY(rows.p10);
-    STAY(rows.row3);
-    return rows;
-}
-INLINE const char *NAME(row)(const struct NAME(rows) *rows, int r) {
-    return NAME(row_at)(rows->p, rows->p5, rows->p10, rows->row, rows->row3, r);
-}
-
 /* Lane j of row i becomes lane i of row j. To deal 2^n rows into those of the even and those of the odd lanes, n times over,
  * transposes them: first the lanes of each 16 bytes, then these, both in one instruction. */
 INLINE void NAME(transpose)(vec row[LANES]) {

@@ -12,10 +12,22 @@ INLINE char *NAME(row_after)(const char *p, ptrdiff_t row) {
     return (char *)p;
 }
 
-/* Row r of up to 16. x86 has too few registers for a pointer to each: those to row 0, 5 and 10, and the strides ·1 to ·4. */
-INLINE const char *NAME(row_at)(const char *p, const char *p5, const char *p10, ptrdiff_t row, ptrdiff_t row3, int r) {
-    const char *from = r < 5 ? p : r < 10 ? p5 : r < 15 ? p10 : p10 + 5 * row;
-    return from + (r % 5 == 3 ? row3 : r % 5 * row);
+/* Up to 16 rows, as pointers and strides that stay in registers: gcc else computes the address of each anew. x86 has too few
+ * registers for a pointer to each: those to row 0, 5 and 10, and the strides ·1 to ·4. */
+struct NAME(rows) {
+    const char *p, *p5, *p10;
+    ptrdiff_t row, row3;
+};
+INLINE struct NAME(rows) NAME(rows_from)(const char *p, ptrdiff_t row) {
+    struct NAME(rows) rows = {p, p + 5 * row, p + 10 * row, row, 3 * row};
+    STAY(rows.p5);
+    STAY(rows.p10);
+    STAY(rows.row3);
+    return rows;
+}
+INLINE const char *NAME(row)(const struct NAME(rows) *rows, int r) {
+    const char *from = r < 5 ? rows->p : r < 10 ? rows->p5 : r < 15 ? rows->p10 : rows->p10 + 5 * rows->row;
+    return from + (r % 5 == 3 ? rows->row3 : r % 5 * rows->row);
 }
 
 /* What follows the sums of a tile: one thing after the other for all vectors, so that nothing is asked for each. */
@@ -122,13 +134,14 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
 
 /* Where a tile is in operands whose rows of a are apart. */
 struct NAME(place) {
-    const char *a, *a5, *a10, *b, *a_ahead, *b_ahead;
+    struct NAME(rows) a;
+    const char *b, *a_ahead, *b_ahead;
 };
 
 /* The next STEPS terms there, where b is weights. */
-INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const int AHEAD, ptrdiff_t a_row, ptrdiff_t a_ahead_k,
+INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const int AHEAD, ptrdiff_t a_ahead_k,
                               ptrdiff_t b_ahead_k, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
-    const ptrdiff_t a_row3 = 3 * a_row, a_k = sizeof(REAL), b_k = V * sizeof(vec);
+    const ptrdiff_t a_k = sizeof(REAL), b_k = V * sizeof(vec);
     const int a_lines = LINES(STEPS * R), b_lines = (STEPS + 1) / 2;
     const char *weights = at->b;
     UNROLL for (int i = 0; i < STEPS; i++) {
@@ -146,16 +159,24 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
         }
         UNROLL for (int v = 0; v < V; v++) bk[v] = vload(weights + i * b_k + v * sizeof(vec));
         UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
+        /* in each step: gcc else adds i·a_k to the strides, for which there are no registers left */
+        STAY(at->a.row);
+        STAY(at->a.row3);
         UNROLL for (int r = 0; r < R; r++) {
-            const vec ar = vset1(NAME(row_at)(at->a, at->a5, at->a10, a_row, a_row3, r) + i * a_k);
-            UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(ar, bk[v], acc[r][v]);
+            const char *ar = NAME(row)(&at->a, r) + i * a_k;
+            if (HAS_FMA_AT && V == 1) {
+                acc[r][0] = vfma_at(ar, bk[0], acc[r][0]);
+            } else {
+                const vec each = vset1(ar);
+                UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(each, bk[v], acc[r][v]);
+            }
         }
         if (VREGS == 32) EACH vstay(acc[r][v]);
         /* in their step: gcc else puts all prefetches before the first one, and tiles take 1.1 times as long */
         if (STEPS > 1) vfirst(acc[R - 1][V - 1], weights);
         if (STEPS > 1 && AHEAD) vfirst(acc[R - 1][V - 1], at->a_ahead);
     }
-    at->a += STEPS * a_k, at->a5 += STEPS * a_k, at->a10 += STEPS * a_k, at->b = weights + STEPS * b_k;
+    at->a.p += STEPS * a_k, at->a.p5 += STEPS * a_k, at->a.p10 += STEPS * a_k, at->b = weights + STEPS * b_k;
 }
 
 /* Steps in one go where rows lie side by side: two by two nine layers in NCHW are 1.02 times as fast; 16 registers do not
@@ -253,8 +274,8 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     } else {
         const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
         const char *a_last = t->a_end - R * a_row, *a_ahead = a + t->a_ahead;
-        struct NAME(place) at = {a, a + 5 * a_row, a + 10 * a_row, b, a_ahead < a_last ? a_ahead : a_last, b_ahead};
-#define STEPS_APART(STEPS, AHEAD) NAME(steps_apart)(STEPS, R, V, AHEAD, a_row, a_ahead_k, b_ahead_k, &at, acc)
+        struct NAME(place) at = {NAME(rows_from)(a, a_row), b, a_ahead < a_last ? a_ahead : a_last, b_ahead};
+#define STEPS_APART(STEPS, AHEAD) NAME(steps_apart)(STEPS, R, V, AHEAD, a_ahead_k, b_ahead_k, &at, acc)
         if (ahead == PIXELS)
             for (; k >= STEPS; k -= STEPS) STEPS_APART(STEPS, PIXELS);
         else if (ahead == PANEL)

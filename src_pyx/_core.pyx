@@ -20,7 +20,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef extern from "isa.h" nogil:
     enum:
-        MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH, RELU
+        MAX_VECTORS, FEW, LINE_BYTES, LOW, HIGH
         NOTHING, STRIP, FAR_STRIP, BLOCK, STRIP_AND_BLOCK, PIXELS, PANEL, PANELS, WEIGHTS_AHEAD
     ctypedef struct walk "struct walk":
         const char *at
@@ -68,9 +68,11 @@ cdef extern from "isa.h" nogil:
         int panel_vectors
         int strip_vectors
         double fma_cycles
+        int relu
         const kernels *real[2]
     Py_ssize_t first_level()
     Py_ssize_t second_level()
+    Py_ssize_t far_streams()
     const char *KNOWN_ISAS
     const isa *const *available_isas_c "available_isas"()
     const isa *narrower(const isa *wide, bint suffice)

@@ -20,6 +20,7 @@ const struct isa *const *available_isas(void) {
 #ifdef __x86_64__
     __builtin_cpu_init();
     isa_avx512.fma_cycles = halves_512() ? 1 : 0.5;
+    isa_avx512.relu = halves_512() ? LOW : RELU;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
@@ -40,6 +41,17 @@ const struct isa *narrower(const struct isa *isa, int suffice) {
 #endif
     (void)isa, (void)suffice;
     return NULL;
+}
+
+/* Intel's prefetcher follows about as many: 103 to 9 channels on 610×340 pixels, NCHW, take 1.75 times as long with 34, 200 to 16
+ * on 145×145 1.3 times with 33, 60 to 20 on 300×300 1.38 times with all 60 and AVX2 (Xeon with 1 MiB). AMD's processors need no
+ * limit: fourteen such layers are 1.36 times as fast with all rows, 103 to 9 channels 1.67 times (Zen 4). */
+ptrdiff_t far_streams(void) {
+#ifdef __x86_64__
+    __builtin_cpu_init();
+    if (__builtin_cpu_is("amd")) return 1 << 30;
+#endif
+    return 20;
 }
 
 #ifdef _SC_LEVEL1_DCACHE_SIZE

@@ -131,7 +131,10 @@ cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """What tiles whose rows are channels take that read x in place, over those that read it as a band keeps it."""
     cdef double distance = FROM_MEMORY if x_is_far(p, MEMORY) else FROM_AFAR if x_is_far(p, 1) else 1
     cdef bint near = not (are_far(p, p.c_in + p.c_out) or strips_are_deep(p, depth, 4) or conflict(p.x.channel, depth))
-    cdef double factor = (NEAR_IN_PLACE if near else IN_PLACE) * slower(p, distance * collisions(p.x.channel, depth))
+    cdef double factor = NEAR_IN_PLACE if near else IN_PLACE
+    if few_bands_read_memory(p) and p.c_in <= FAR_STREAMS:  # a strip for all bands at once: nothing has to stay near
+        return factor * slower(p, distance)
+    factor *= slower(p, distance * collisions(p.x.channel, depth))
     if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and x_is_far(p, p.threads):
         return factor * slower(p, FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED)
     if p.x.channel % LINE_BYTES:

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 enum { MAX_ROWS = 16, MAX_VECTORS = 4 };
-enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one, or instead of LOW: low is 0 */
+enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one; or a low one of 0 alone, by vrelu (vec.h) */
 enum { FEW = 4 }; /* channels that mix.h takes, vectors that pick.h takes */
 
 enum { LINE_BYTES = 64 };
@@ -96,6 +96,7 @@ struct isa {
     int panel_vectors;             /* widest weight panel, in vectors */
     int strip_vectors;             /* strip of pixels that the bands of weights are made for, in vectors */
     double fma_cycles;             /* of a vector FMA, when many are under way; cpu.c corrects it for this processor */
+    int relu;                      /* the code for a low bound of 0 alone: RELU or LOW; cpu.c corrects it likewise */
     const struct kernels *real[2]; /* float32, float64 */
     const struct peak *peak;
 };
@@ -110,6 +111,9 @@ const struct isa *narrower(const struct isa *, int suffice);
 /* Bytes of the caches that a core has to itself: this machine's, or where it does not tell, those of a small one. */
 ptrdiff_t first_level(void);
 ptrdiff_t second_level(void);
+
+/* Rows of x, each in pages of its own, that few bands read from memory at a time, at most. */
+ptrdiff_t far_streams(void);
 
 #define KNOWN_ISAS "avx512 avx2 baseline"
 

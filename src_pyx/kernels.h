@@ -37,6 +37,7 @@ struct isa RECORD(ISA) = {
 #else
     .fma_cycles = 0.5,
 #endif
+    .relu = HAS_RELU ? RELU : LOW,
     .real = {&PASTE(kernels, ISA, f32), &PASTE(kernels, ISA, f64)},
     .peak = &PASTE(peak, ISA, f32),
 };

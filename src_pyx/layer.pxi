@@ -51,7 +51,9 @@ cdef class Layer:
         self.c_out = cnp.PyArray_DIM(weight, 0) // groups
         self.c_in = cnp.PyArray_DIM(weight, 1)
         self.channels_last = channels_last
-        self.bounded = (RELU if low == 0 else LOW if low > -INFINITY else 0) | (HIGH if high < INFINITY else 0)
+        self.bounded = (LOW if low > -INFINITY else 0) | (HIGH if high < INFINITY else 0)
+        if self.bounded == LOW and low == 0:
+            self.bounded = selected.relu
         set_clamp(self, low, high)
 
         cdef const kernels *wide = selected.real[self.unit == 8]

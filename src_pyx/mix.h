@@ -27,9 +27,10 @@ INLINE void NAME(mix)(const int C_IN, const int C_OUT, const struct tile_run *t)
         UNROLL for (int o = 0; o < C_OUT; o++) {
             y[o] = bias[o];
             UNROLL for (int k = 0; k < C_IN; k++) y[o] = vfma(weight[k][o], x[k], y[o]);
-            if (t->bounded & RELU) y[o] = vrelu(y[o]);
-            if (t->bounded & LOW) y[o] = vabove(y[o], low, zero);
-            if (t->bounded & HIGH) y[o] = vbelow(y[o], high, zero);
+            if (HAS_RELU && t->bounded == RELU) y[o] = vrelu(y[o]);
+            if (t->bounded & LOW) y[o] = vabove(y[o], low);
+            if (t->bounded & HIGH) y[o] = vbelow(y[o], high);
+            y[o] += zero;
         }
         UNROLL for (int v = 0; v < C_OUT; v++) {
             const vec out = NAME(pick_lanes)(C_OUT, y, together[v]);

@@ -22,12 +22,9 @@ cdef Py_ssize_t FAR_OUT_BYTES = 48 * PAGE_BYTES
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
 
-# Bands so few that tiles wait for x, and rows of x in pages of their own that they read at a time if no cache holds x: 103
-# to 9 on 610×340 take 1.75 times as long with 34, 200 to 16 on 145×145 1.3 times with 33, 60 to 20 on 300×300 1.38 times
-# with all 60 and AVX2, where they are four bands (Xeon with 1 MiB).
+cdef Py_ssize_t FAR_STREAMS = far_streams()
 cdef enum:
-    FAR_STREAMS = 20
-    FEW_BANDS = 4
+    FEW_BANDS = 4                     # so few that tiles wait for x
     MEMORY = 8                        # second levels that hold less than what comes from memory
 
 # Rows of x, each at the same place of a page of its own, that are at work at a time if there are more than FAR_PAGES of
@@ -173,6 +170,10 @@ cdef inline bint rows_are_far(const Plan *p) noexcept nogil:
     return not (p.x.packed or p.kept) and p.x.channel >= PAGE_BYTES and x_is_far(p, p.threads)
 
 
+cdef inline bint few_bands_read_memory(const Plan *p) noexcept nogil:
+    return p.bands[0] <= FEW_BANDS and rows_are_far(p) and x_is_far(p, MEMORY)
+
+
 cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
     if p.pixels_are_rows:
         return LARGE_X_BYTES if weights_are_far(p) else X_BYTES
@@ -187,7 +188,7 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
         strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
     if p.pixels_are_rows or p.out.packed or p.x.packed or p.kept:
         return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
-    if p.bands[0] <= FEW_BANDS and rows_are_far(p) and x_is_far(p, MEMORY):
+    if few_bands_read_memory(p):
         return ceil_div(p.c_in, FAR_STREAMS)
     if p.x.channel % PAGE_BYTES == 0 and p.c_in > FAR_PAGES:
         return ceil_div(p.c_in, ROWS_AT_WORK)

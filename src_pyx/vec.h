@@ -18,14 +18,15 @@
  *   veven, vodd(a, b)     of each 16 bytes the even lanes of a, then those of b; the odd ones
  *   veven_part, vodd_part the even parts of 16 bytes of a, then those of b; the odd ones
  *   vpick(a, b, pick)     lane i is number pick[i] of a0 a1 … b0 b1 …; where HAS_PICK says that there is such an instruction
- *   vabove(x, low, zero)  max(low, x) + zero; NaN stays NaN. zero = +0 turns -0 into +0, zero = -0 changes nothing
- *   vbelow(x, high, zero) min(high, x) + zero likewise
- *   vrelu(x)              vabove for low = +0
+ *   vabove(x, low)        max(low, x); NaN stays NaN, and a zero has either sign
+ *   vbelow(x, high)       min(high, x) likewise
+ *   vrelu(x)              max(+0, x) where zero is +0, in one instruction; where HAS_RELU says that there is such a one
  */
 #undef NAME
 #undef VREGS
 #undef HAS_PICK
 #undef HAS_FMA_AT
+#undef HAS_RELU
 #undef SIDE
 #undef vstay
 #undef vfirst
@@ -150,8 +151,8 @@ INLINE vec vfma(vec a, vec b, vec c) {
 #define vstay(x) __asm__("" : "+v"(x))
 #define vfirst(x, p) __asm__("" : "+v"(x), "+r"(p))
 /* max and min give their second operand where one is NaN or both are zero */
-INLINE vec vabove(vec x, vec low, vec zero) { return OP(add)(OP(max)(low, x), zero); }
-INLINE vec vbelow(vec x, vec high, vec zero) { return OP(add)(OP(min)(high, x), zero); }
+INLINE vec vabove(vec x, vec low) { return OP(max)(low, x); }
+INLINE vec vbelow(vec x, vec high) { return OP(min)(high, x); }
 #else
 INLINE vec vload(const char *p) {
     vec x;
@@ -170,19 +171,20 @@ INLINE vec vfma(vec a, vec b, vec c) {
     return a * b + c;
 #endif
 }
-INLINE vec vabove(vec x, vec low, vec zero) {
+INLINE vec vabove(vec x, vec low) {
     __typeof__(x < low) below = x < low;
-    return (vec)((below & (__typeof__(below))low) | (~below & (__typeof__(below))x)) + zero;
+    return (vec)((below & (__typeof__(below))low) | (~below & (__typeof__(below))x));
 }
-INLINE vec vbelow(vec x, vec high, vec zero) {
+INLINE vec vbelow(vec x, vec high) {
     __typeof__(x > high) above = x > high;
-    return (vec)((above & (__typeof__(above))high) | (~above & (__typeof__(above))x)) + zero;
+    return (vec)((above & (__typeof__(above))high) | (~above & (__typeof__(above))x));
 }
 #endif
 #ifdef __AVX512F__
 /* One instruction gives each class of numbers its answer: +0 for zeros and what is negative, the number itself for what is
  * positive, and NaN, quiet, for NaN. Its codes: 1 the number, 2 the same as quiet NaN, 8 +0; its classes, from the last digit on:
  * quiet NaN, signalling NaN, zero, 1, -inf, inf, negative, positive. */
+#define HAS_RELU 1
 INLINE vec vrelu(vec x) { return OP(fixupimm)(x, x, RELU_ANSWERS(0x18181821), 0); }
 INLINE vec vload_last(const char *p, int n) { return vload_n(p, n); }
 #define HAS_FMA_AT 1
@@ -191,7 +193,8 @@ INLINE vec vfma_at(const char *p, vec b, vec c) {
     return c;
 }
 #else
-INLINE vec vrelu(vec x) { return vabove(x, (vec){0}, (vec){0}); }
+#define HAS_RELU 0
+INLINE vec vrelu(vec x) { return x; } /* never called */
 INLINE vec vload_last(const char *p, int n) { return n == LANES ? vload(p) : vload_n(p, n); }
 #define HAS_FMA_AT 0
 INLINE vec vfma_at(const char *p, vec b, vec c) { return vfma(vset1(p), b, c); }

@@ -23,14 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 400  # after that a run counts as hanging, and so as red
 
 
-def available_isas():
-    """Of those that the mutants name."""
-    flags = Path("/proc/cpuinfo").read_text().split()
-    return (
-        {"baseline"}
-        | ({"avx2"} if "avx2" in flags and "fma" in flags else set())
-        | ({"avx512"} if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= set(flags) else set())
-    )
+def lacking(mutant):
+    """What this machine does not have of what runs the broken lines, or ""."""
+    info = Path("/proc/cpuinfo").read_text()
+    needed = {"avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"}}
+    if not needed.get(mutant.isa, set()) <= set(info.split()):
+        return mutant.isa
+    return mutant.vendor if mutant.vendor not in info else ""
 
 
 def break_it(tree, mutant):
@@ -101,11 +100,10 @@ def fresh_copy(tree):
 def main():
     asked = sys.argv[1:]
     chosen = [m for m in MUTANTS if not asked or any(word in m.name for word in asked)]
-    isas = ("", *available_isas())
-    for mutant in chosen:
-        if mutant.isa not in isas:
-            print(f"SKIPPED: this machine has no {mutant.isa}: {mutant.name}", flush=True)
-    chosen = [m for m in chosen if m.isa in isas]
+    missing = {mutant: what for mutant in chosen if (what := lacking(mutant))}
+    for mutant, what in missing.items():
+        print(f"SKIPPED: this machine has no {what}: {mutant.name}", flush=True)
+    chosen = [mutant for mutant in chosen if mutant not in missing]
     survivors = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = Path(folder, "tree")

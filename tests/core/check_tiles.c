@@ -51,8 +51,8 @@ static struct strided grids(int slot, ptrdiff_t tiles, ptrdiff_t rows, ptrdiff_t
     return s;
 }
 
-static void set_bounds(struct tile_run *t) {
-    static const int kinds[] = {0, LOW, HIGH, LOW | HIGH, RELU, RELU | HIGH};
+static void set_bounds(const struct isa *isa, struct tile_run *t) {
+    const int kinds[] = {0, LOW, HIGH, LOW | HIGH, isa->relu};
     const ptrdiff_t unit = is_double ? 8 : 4;
     const int zero_below = any(2);
     char *clamp = block(5, 3 * (size_t)unit);
@@ -64,10 +64,10 @@ static double bounded(const struct tile_run *t, double y) {
     const char *clamp = t->clamp;
     const ptrdiff_t unit = is_double ? 8 : 4;
     const double low = get(clamp), high = get(clamp + unit), zero = get(clamp + 2 * unit);
-    if (t->bounded & RELU) y = (y < 0 ? 0 : y) + 0.0;
-    if (t->bounded & LOW) y = (y < low ? low : y) + zero;
-    if (t->bounded & HIGH) y = (y > high ? high : y) + zero;
-    return y;
+    if (t->bounded == RELU) return (y < 0 ? 0 : y) + 0.0;
+    if (t->bounded & LOW) y = y < low ? low : y;
+    if (t->bounded & HIGH) y = y > high ? high : y;
+    return y + zero;
 }
 
 /* Has the tiles keep b, looks at what they kept, and lets them read that from then on. Lanes that are cut off are kept as 0. */
@@ -111,7 +111,7 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     t.ahead_lines = any(3), t.ahead = a_rows_unit && any(5) ? STRIP + any(4) : a_rows_unit ? PANELS : PIXELS + any(3);
     t.walk = &walk;
     struct strided a, b, start, c, residual = {0};
-    set_bounds(&t);
+    set_bounds(isa, &t);
 
     if (a_rows_unit) { /* [k][rows] */
         a = grids(0, down ? tiles : 1, depth, R, R, 1 + (int)any(3), 0, 1);
@@ -168,7 +168,7 @@ static void check_mix(const struct isa *isa, tile_kernel mix, int c_in, int c_ou
                          start = grids(2, 1, 1, c_out, c_out, 0, 1, 1), c = grids(3, 1, pixels, c_out, c_out, 0, 1, 0);
     struct tile_run t = {.tiles = pixels, .depth = c_in, .a = a.data, .b = b.data, .b_k = b.row, .start = start.data, .c = c.data};
     t.a_row = a.row, t.a_end = t.a + pixels * a.row, t.ahead_lines = any(2);
-    set_bounds(&t);
+    set_bounds(isa, &t);
     mix(&t);
     for (ptrdiff_t i = 0; i < pixels; i++)
         for (ptrdiff_t o = 0; o < c_out; o++) {

@@ -60,7 +60,7 @@ cdef extern from "isa.h" nogil:
         int max_rows[5]
         tile_kernel tile[2][17][5]
         tile_kernel mix[5][5]
-        tile_kernel one
+        tile_kernel few[5]
         copy_kernel copy
     ctypedef struct isa "struct isa":
         const char *name

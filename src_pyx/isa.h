@@ -79,7 +79,7 @@ struct kernels {
     int max_rows[MAX_VECTORS + 1];                      /* the tallest tile for a number of vectors */
     tile_kernel tile[2][MAX_ROWS + 1][MAX_VECTORS + 1]; /* [a_rows_unit][R][V] */
     tile_kernel mix[FEW + 1][FEW + 1]; /* [c_in][c_out] of pixels in a row (mix.h), or NULL */
-    tile_kernel one;                   /* one output of pixels whose channels lie side by side (one.h) */
+    tile_kernel few[FEW + 1];          /* [c_out] of pixels whose channels lie side by side (few.h), or NULL */
     copy_kernel copy;
 };
 

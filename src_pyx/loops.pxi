@@ -2,7 +2,6 @@
 
 cdef enum:
     AHEAD_BYTES = 4096               # of rows of x, at least, between what is read and what is prefetched
-    ROWS_TOGETHER = 28               # of bands that go along a strip side by side, at most
     TRACKED_ROWS = 32                # of x that the processor's own prefetcher follows
 
 cdef struct Call:
@@ -140,7 +139,7 @@ cdef void grid(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         tall = height + (i < taller)
         move_to(t, &begin)
         move_down(p, t, i * height + min(i, taller))
-        t.lines = min((taller if i < taller else tiles) - i, over(ROWS_TOGETHER, tall))
+        t.lines = min((taller if i < taller else tiles) - i, max(1, over(p.together, tall)))
         t.a_line = tall * p.c_in * p.unit
         t.c_line = tall * t.c_row
         t.start_line = tall * t.start_row

@@ -4,7 +4,7 @@
 #include "pick.h"
 #include "copy.h"
 #include "mix.h"
-#include "one.h"
+#include "few.h"
 
 #define TILE(R, V)                                                                                              \
     static void NAME(tile_##R##x##V##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 1, t); }              \
@@ -59,7 +59,9 @@ static const struct kernels NAME(kernels) = {
     .tile = {[0] = {TILES(BY_DEPTH)}, [1] = {TILES(BY_ROWS)}},
 #ifdef HAS_PICK
     .mix = {MIXES(MIX_ENTRY)},
+    .few = {NULL, NAME(few_1), NAME(few_2), NAME(few_3), NAME(few_4)},
+#else
+    .few = {NULL, NAME(few_1)},
 #endif
-    .one = NAME(one),
     .copy = NAME(copy),
 };

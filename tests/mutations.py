@@ -328,11 +328,11 @@ MUTANTS = (
         isa="avx2",
     ),
     Mutant(
-        "last terms of one output", "one.h", (("last, 0, (int)k, acc", "last, 0, LANES, acc"),), GUARDS, isa="avx512"
+        "last terms of few outputs", "few.h", (("last, 0, (int)k, sum", "last, 0, LANES, sum"),), GUARDS, isa="avx512"
     ),
-    Mutant("last pixels of one output", "one.h", (("j < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
-    Mutant("one output in cuts", "one.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
-    Mutant("residual of one output", "one.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),
+    Mutant("last pixels of few outputs", "few.h", (("j < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
+    Mutant("one output in cuts", "few.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
+    Mutant("residual of one output", "few.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),
     Mutant("outputs of lines side by side", "real.h", ((", c += t->c_line", ""),), LARGE, isa="avx2"),
     Mutant(
         "residual of lines side by side",

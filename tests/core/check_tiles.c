@@ -181,7 +181,7 @@ static void check_mix(const struct isa *isa, tile_kernel mix, int c_in, int c_ou
         }
 }
 
-/* Every count of pixels up to two whole rounds and every tail; and of channels where there is one output. */
+/* Every count of pixels up to two whole rounds and every tail; and of channels where there are few outputs. */
 void check_mixes(const struct isa *isa) {
     enum { ROUNDS = 6 }; /* each with other bounds */
     for (is_double = 0; is_double < 2; is_double++) {
@@ -191,7 +191,9 @@ void check_mixes(const struct isa *isa) {
                 for (int c_out = 1; c_out <= FEW; c_out++)
                     for (int i = 0; i < ROUNDS && kernels->mix[c_in][c_out]; i++)
                         check_mix(isa, kernels->mix[c_in][c_out], c_in, c_out, pixels, 0);
-            for (int c_in = 1; c_in < 3 * kernels->lanes; c_in++) check_mix(isa, kernels->one, c_in, 1, pixels, (int)any(3));
+            for (int c_in = 1; c_in < 3 * kernels->lanes; c_in++)
+                for (int c_out = 1; c_out <= FEW; c_out++)
+                    if (kernels->few[c_out]) check_mix(isa, kernels->few[c_out], c_in, c_out, pixels, (int)any(3));
         }
     }
 }

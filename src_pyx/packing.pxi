@@ -41,12 +41,18 @@ cdef inline Packing plain(char *data) noexcept nogil:
     return matrix
 
 
+cdef inline Py_ssize_t band_begin(Py_ssize_t units, Py_ssize_t lanes, Py_ssize_t bands, Py_ssize_t number) noexcept nogil:
+    """The first channel of a band, of so many units of `lanes` channels. Panels are larger at both ends: 1024 to 256 and to 512
+    channels on 14×14 pixels, NCHW, take two threads 1.1 and 1.06 times as long with the larger ones first."""
+    return (part(units, bands, number) if lanes == 1 else fair_part(units, bands, number)) * lanes
+
+
 cdef Band band(const Packing *packing, Py_ssize_t group, Py_ssize_t number, Py_ssize_t c_out, Py_ssize_t c_in,
                Py_ssize_t unit) noexcept nogil:
     cdef Py_ssize_t units = ceil_div(c_out, packing.lanes), width
     cdef Band here
-    here.first = part(units, packing.bands, number) * packing.lanes
-    width = part(units, packing.bands, number + 1) * packing.lanes - here.first
+    here.first = band_begin(units, packing.lanes, packing.bands, number)
+    width = band_begin(units, packing.lanes, packing.bands, number + 1) - here.first
     here.count = min(width, c_out - here.first)
     here.data = packing.data + (group * units * packing.lanes + here.first) * c_in * unit
     here.channel = c_in * unit if packing.plain else unit

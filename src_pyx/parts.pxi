@@ -29,5 +29,21 @@ cdef inline Py_ssize_t part(Py_ssize_t total, Py_ssize_t parts, Py_ssize_t i) no
     return i * each + min(i, total - parts * each)
 
 
+cdef inline Py_ssize_t larger_last(Py_ssize_t larger, Py_ssize_t parts) noexcept nogil:
+    """Of so many larger parts those of fair_part that come last; none where the halves are as equal without."""
+    return larger // 2 if larger < parts - 1 or parts % 2 else 0
+
+
+cdef inline Py_ssize_t fair_part(Py_ssize_t total, Py_ssize_t parts, Py_ssize_t i) noexcept nogil:
+    """The same, with larger parts at both ends, so that halves of the parts are nearly equal too."""
+    cdef Py_ssize_t each, larger, last
+    if i == 0 or i == parts:
+        return total if i else 0
+    each = over(total, parts)
+    larger = total - parts * each
+    last = larger_last(larger, parts)
+    return i * each + min(i, larger - last) + max(0, i - (parts - last))
+
+
 cdef inline Py_ssize_t padded(Py_ssize_t channels, Py_ssize_t lanes) noexcept nogil:
     return ceil_div(channels, lanes) * lanes

@@ -328,18 +328,21 @@ cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept no
     cdef Py_ssize_t lanes = p.lanes[p.pixels_are_rows], bands = p.bands[p.pixels_are_rows]
     if number == 0:
         return 0
-    return part(ceil_div(p.c_out, lanes), bands, part(bands, p.panels, number)) * lanes
+    return band_begin(ceil_div(p.c_out, lanes), lanes, bands, part(bands, p.panels, number))
 
 
 cdef inline Py_ssize_t panels_abreast(const Plan *p, Py_ssize_t number, Py_ssize_t end) noexcept nogil:
     """Panels up to number `end` to be computed with this one, itself among them: those as wide, without padding."""
-    cdef Py_ssize_t lanes = p.lanes[1], vectors, wider
+    cdef Py_ssize_t lanes = p.lanes[1], vectors, larger, last
     if not p.abreast:
         return 1
     vectors = ceil_div(p.c_out, lanes)
-    wider = vectors - p.panels * over(vectors, p.panels)
-    if number < wider:
-        end = min(end, wider)
+    larger = vectors - p.panels * over(vectors, p.panels)
+    last = larger_last(larger, p.panels)
+    if number < larger - last:
+        end = min(end, larger - last)
+    elif number < p.panels - last:
+        end = min(end, p.panels - last)
     if end == p.panels and vectors * lanes > p.c_out:
         end -= 1
     return max(1, end - number)

@@ -15,13 +15,13 @@ INLINE void NAME(terms_of_pixels)(const int C_OUT, const int V, const int AHEAD,
         NAME(transpose)(row);
         UNROLL for (int k = 0; k < LANES; k++)
             if (k < terms)
-                UNROLL for (int o = 0; o < C_OUT; o++) sum[o * V + v] = vfma_at(b + k * b_k + o * sizeof(REAL), row[k], sum[o * V + v]);
+                UNROLL for (int o = 0; o < C_OUT; o++)
+                    sum[o * V + v] = vfma_at(b + k * b_k + o * sizeof(REAL), row[k], sum[o * V + v]);
     }
 }
 
 /* All terms of V vectors of pixels. */
-INLINE void NAME(sums_of_pixels)(const int C_OUT, const int V, const struct tile_run *t, const char *a, int last,
-                                 vec *sum) {
+INLINE void NAME(sums_of_pixels)(const int C_OUT, const int V, const struct tile_run *t, const char *a, int last, vec *sum) {
     const ptrdiff_t tile = V * LANES * t->a_row;
     const ptrdiff_t ahead = t->ahead_lines && a + 2 * tile <= t->a_end ? tile : 0; /* if there is a whole one */
     const char *b = t->b;

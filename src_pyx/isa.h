@@ -5,7 +5,7 @@
 
 enum { MAX_ROWS = 16, MAX_VECTORS = 4 };
 enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one; or a low one of 0 alone, by vrelu (vec.h) */
-enum { FEW = 4 }; /* channels that mix.h takes, vectors that pick.h takes */
+enum { FEW = 4 }; /* channels that mix.h takes, outputs that few.h does, vectors that pick.h does */
 
 enum { LINE_BYTES = 64 };
 /* Have the second-level cache fetch a line; the first level. */

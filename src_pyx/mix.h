@@ -20,8 +20,11 @@ INLINE vec NAME(within)(const struct NAME(bounds) *bounds, vec y) {
 
 /* Picks for store_together. */
 INLINE void NAME(set_together)(const int C_OUT, lane_index together[FEW][FEW][LANES]) {
-    for (int i = 0; i < LANES; i++)
-        UNROLL for (int v = 0; v < C_OUT; v++) NAME(set_pick)(together[v], C_OUT, i, (v * LANES + i) % C_OUT, (v * LANES + i) / C_OUT);
+    UNROLL for (int v = 0; v < C_OUT; v++)
+        for (int i = 0; i < LANES; i++) {
+            const int at = v * LANES + i;
+            NAME(set_pick)(together[v], C_OUT, i, at % C_OUT, at / C_OUT);
+        }
 }
 
 /* A vector for each output channel becomes pixels side by side, the `left` first of them. */

@@ -42,8 +42,8 @@ cdef inline Packing plain(char *data) noexcept nogil:
 
 
 cdef inline Py_ssize_t band_begin(Py_ssize_t units, Py_ssize_t lanes, Py_ssize_t bands, Py_ssize_t number) noexcept nogil:
-    """The first channel of a band, of so many units of `lanes` channels. Panels are larger at both ends: 1024 to 256 and to 512
-    channels on 14×14 pixels, NCHW, take two threads 1.1 and 1.06 times as long with the larger ones first."""
+    """The first channel of a band, of so many units of `lanes` channels. Panels are larger at both ends: 1024 to 256 and to
+    512 channels on 14×14 pixels, NCHW, take two threads 1.1 and 1.06 times as long with the larger ones first."""
     return (part(units, bands, number) if lanes == 1 else fair_part(units, bands, number)) * lanes
 
 

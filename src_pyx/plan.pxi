@@ -4,6 +4,8 @@ cdef enum:
     MAX_AXES = 66  # NumPy's 64, at most two of them not pixel axes, and a margin
     PAGE_BYTES = 4096
     PANEL_CHANNELS = 64  # of bands that are rows of tiles; 14 to 256 are as fast
+    ROWS_TOGETHER = 28  # of bands that go along a strip side by side, at most
+    FEW_DEPTH = 4096  # terms of sums that are not cut
 
 # Bytes of x that a block keeps near: a quarter of the second-level cache, and twice that where each block reads weights that
 # it does not hold: twelve such layers, NHWC, run 1.004 times as fast as with 1.5 times as much, 2048 to 512 channels on
@@ -259,14 +261,9 @@ cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
     return max(1, p.c_in)
 
 
-cdef enum:
-    ROWS_TOGETHER = 28
-    FEW_DEPTH = 4096                 # terms of sums that are not cut
-
-
 cdef inline bint fill_squares(const Plan *p) noexcept nogil:
-    """The channels of x fill at least half of a last square that is transposed (few.h), which costs as much as a whole one, or
-    there are two whole ones beside it."""
+    """The channels of x fill at least half of the last square that is transposed (few.h), which costs as much as a whole
+    one, or there are two whole ones beside it."""
     cdef Py_ssize_t lanes = p.wide.real[p.unit == 8].lanes
     return p.c_in > 2 * lanes or (p.c_in - 1) % lanes >= lanes // 2 - 1
 
@@ -380,9 +377,9 @@ cdef inline Py_ssize_t pixels_of(const Plan *p, Py_ssize_t size, Py_ssize_t chan
 
 
 cdef inline Py_ssize_t rows_together(const Plan *p, Py_ssize_t depth) noexcept nogil:
-    """Rows of bands that go along a strip side by side: one band where sums are short and the lines that more of them write would
-    evict each other. 1 to 64 channels on 128×128 pixels, NCHW, are 1.47 times as fast so, 3 to 16 on 512×512 1.30, 32 to 32
-    on 256×256 1.06, six others with 8 to 32 terms 1.00 (Zen 4)."""
+    """Rows of bands that go along a strip side by side: one band where sums are short and the lines that more of them write
+    would evict each other. 1 to 64 channels on 128×128 pixels, NCHW, are 1.47 times as fast so, 3 to 16 on 512×512 1.2, 32
+    to 32 on 256×256 1.09, five others with 8 to 64 terms 1.00 (Zen 4)."""
     return 0 if conflict(p.out.channel, ROWS_TOGETHER) and not strips_are_deep(p, depth, 4) else ROWS_TOGETHER
 
 

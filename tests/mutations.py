@@ -269,9 +269,30 @@ MUTANTS = (
         "zero bound above", "layer.pxi", (("zero = 0.0 if low == 0 or high == 0 else -0.0", "zero = -0.0"),), SPECIAL
     ),
     Mutant("bounds other than zero", "layer.pxi", (("low == 0 or high == 0 else -0.0", "True else -0.0"),), SPECIAL),
-    Mutant("NaN in the table of relu", "vec.h", (("0x18181821", "0x18181828"),), SPECIAL, isa="avx512", vendor="GenuineIntel"),
-    Mutant("zero in the table of relu", "vec.h", (("0x18181821", "0x18181121"),), SPECIAL, isa="avx512", vendor="GenuineIntel"),
-    Mutant("infinity in the table of relu", "vec.h", (("0x18181821", "0x18111821"),), SPECIAL, isa="avx512"),
+    Mutant(
+        "NaN in the table of relu",
+        "vec.h",
+        (("0x18181821", "0x18181828"),),
+        SPECIAL,
+        isa="avx512",
+        vendor="GenuineIntel",
+    ),
+    Mutant(
+        "zero in the table of relu",
+        "vec.h",
+        (("0x18181821", "0x18181121"),),
+        SPECIAL,
+        isa="avx512",
+        vendor="GenuineIntel",
+    ),
+    Mutant(
+        "infinity in the table of relu",
+        "vec.h",
+        (("0x18181821", "0x18111821"),),
+        SPECIAL,
+        isa="avx512",
+        vendor="GenuineIntel",
+    ),
     Mutant(
         "bounds at a cut of the sum",
         "loops.pxi",

@@ -238,7 +238,6 @@ MUTANTS = (
         CHAIN,
         isa="avx512",
     ),
-    Mutant("larger panels at the end", "parts.pxi", ((" + max(0, i - (parts - last))", ""),), PACKED),
     Mutant("pointer to the sixth row", "tile.h", (("at->a.p5 += STEPS * a_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("x of some pixels, rows", "loops.pxi", (("t.a = x.data + begin * x.pixel", "t.a = x.data"),), VIEWS),
     Mutant("x of some pixels, columns", "loops.pxi", (("t.b = x.data + begin * x.pixel", "t.b = x.data"),), VIEWS),

@@ -43,9 +43,8 @@ INLINE void NAME(mix)(const int C_IN, const int C_OUT, const struct tile_run *t)
     vec weight[FEW][FEW], bias[FEW];
     const char *a = t->a;
     char *c = t->c;
-    for (int i = 0; i < LANES; i++) {
-        UNROLL for (int k = 0; k < C_IN; k++) NAME(set_pick)(apart[k], C_IN, i, (i * C_IN + k) / LANES, (i * C_IN + k) % LANES);
-    }
+    UNROLL for (int k = 0; k < C_IN; k++)
+        for (int i = 0; i < LANES; i++) NAME(set_pick)(apart[k], C_IN, i, (i * C_IN + k) / LANES, (i * C_IN + k) % LANES);
     NAME(set_together)(C_OUT, together);
     UNROLL for (int o = 0; o < C_OUT; o++) {
         bias[o] = vset1(t->start + o * sizeof(REAL));

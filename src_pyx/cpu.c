@@ -20,7 +20,7 @@ const struct isa *const *available_isas(void) {
 #ifdef __x86_64__
     __builtin_cpu_init();
     isa_avx512.fma_cycles = halves_512() ? 1 : 0.5;
-    isa_avx512.relu = halves_512() ? LOW : RELU;
+    isa_avx512.relu = halves_512() ? LOW : RELU; /* of all its layers, also where narrow vectors run */
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))

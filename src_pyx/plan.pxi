@@ -5,7 +5,6 @@ cdef enum:
     PAGE_BYTES = 4096
     PANEL_CHANNELS = 64  # of bands that are rows of tiles; 14 to 256 are as fast
     ROWS_TOGETHER = 28  # of bands that go along a strip side by side, at most
-    FEW_DEPTH = 4096  # terms of sums that are not cut
 
 # Bytes of x that a block keeps near: a quarter of the second-level cache, and twice that where each block reads weights that
 # it does not hold: twelve such layers, NHWC, run 1.004 times as fast as with 1.5 times as much, 2048 to 512 channels on
@@ -281,9 +280,9 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
     if p.c_out == 1 and p.c_in > 1 and p.out.pixel[inner] == p.unit and (
             not p.has_residual or p.residual.load == p.copy and p.residual.pixel[inner] == p.unit):
         return wide.few[1]
-    if FEW < p.c_in < FEW_DEPTH and 1 < p.c_out <= FEW and fill_squares(p) and p.out.channel == p.unit and (
-            p.out.pixel[inner] == p.c_out * p.unit and not p.has_residual):
-        return wide.few[p.c_out]
+    if p.c_in > FEW and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES and 1 < p.c_out <= FEW and fill_squares(p) and (
+            p.out.channel == p.unit and p.out.pixel[inner] == p.c_out * p.unit and not p.has_residual):
+        return wide.few[p.c_out]         # whose sums start from the bias alone: they are not cut (cuts_of)
     return NULL
 
 

@@ -358,6 +358,11 @@ MUTANTS = (
     Mutant(
         "last terms of few outputs", "few.h", (("last, 0, (int)k, sum", "last, 0, LANES, sum"),), GUARDS, isa="avx512"
     ),
+    Mutant("bounds of few outputs", "few.h", (("y[o] = NAME(within)(&bounds, y[o]);", ""),), GUARDS, isa="avx512"),
+    Mutant("weights of few outputs", "few.h", (("b + k * b_k + o *", "b + k * b_k + 0 *"),), GUARDS, isa="avx2"),
+    Mutant(
+        "few outputs in cuts", "plan.pxi", ((" and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES", ""),), DEEP, isa="avx512"
+    ),
     Mutant("last pixels of few outputs", "few.h", (("j < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
     Mutant("one output in cuts", "few.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
     Mutant("residual of one output", "few.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),

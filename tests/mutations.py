@@ -343,14 +343,14 @@ MUTANTS = (
     ),
     Mutant(
         "panels abreast that are less wide",
-        "plan.pxi",
+        "blocks.pxi",
         (("        end = min(end, larger - last)\n", "        pass\n"),),
         GUARDS,
         isa="avx512",
     ),
     Mutant(
         "padding of panels abreast",
-        "plan.pxi",
+        "blocks.pxi",
         (("        end -= 1\n", "        pass\n"),),
         GUARDS,
         isa="avx2",
@@ -361,7 +361,11 @@ MUTANTS = (
     Mutant("bounds of few outputs", "few.h", (("y[o] = NAME(within)(&bounds, y[o]);", ""),), GUARDS, isa="avx512"),
     Mutant("weights of few outputs", "few.h", (("b + k * b_k + o *", "b + k * b_k + 0 *"),), GUARDS, isa="avx2"),
     Mutant(
-        "few outputs in cuts", "plan.pxi", ((" and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES", ""),), DEEP, isa="avx512"
+        "few outputs in cuts",
+        "plan.pxi",
+        ((" and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES", ""),),
+        DEEP,
+        isa="avx512",
     ),
     Mutant("last pixels of few outputs", "few.h", (("j < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
     Mutant("one output in cuts", "few.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
@@ -513,7 +517,7 @@ MUTANTS = (
     ),
     Mutant(
         "threads of a packed form",
-        "plan.pxi",
+        "blocks.pxi",
         (("p.mix = mix_of", "p.threads = threads; p.mix = mix_of"),),
         REPEATS,
         isa="avx512",

@@ -1,0 +1,153 @@
+# What a plan is cut into: panels, blocks of pixels, slices of the sums, tasks for threads, and the scratch that each needs.
+
+cdef enum:
+    ROWS_TOGETHER = 28  # of bands that go along a strip side by side, at most
+
+# Bytes of outputs in a block where the second level does not hold all, and panels write parts of wide rows or tiles go
+# through several stretches side by side. 64 to 1024 channels on 96×96 pixels, NHWC, run at 48 % of the limit in blocks as
+# large as x allows, at 71, 78 and 61 % with 32, 48 and 64 pages of outputs; 3 to 64 on 224×224, stride 2, 1.3 times as fast.
+cdef Py_ssize_t FAR_OUT_BYTES = 48 * PAGE_BYTES
+# Bytes of a panel of outputs in scratch: half of the first level.
+cdef Py_ssize_t OUT_BYTES = 16 << 10
+
+
+cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept nogil:
+    """The first output channel of a panel; of the one after the last, where the last ends, with its padding."""
+    cdef Py_ssize_t lanes = p.lanes[p.pixels_are_rows], bands = p.bands[p.pixels_are_rows]
+    if number == 0:
+        return 0
+    return band_begin(ceil_div(p.c_out, lanes), lanes, bands, part(bands, p.panels, number))
+
+
+cdef inline Py_ssize_t panels_abreast(const Plan *p, Py_ssize_t number, Py_ssize_t end) noexcept nogil:
+    """Panels up to number `end` to be computed with this one, itself among them: those as wide, without padding."""
+    cdef Py_ssize_t lanes = p.lanes[1], vectors, larger, last
+    if not p.abreast:
+        return 1
+    vectors = ceil_div(p.c_out, lanes)
+    larger = vectors - p.panels * over(vectors, p.panels)
+    last = larger_last(larger, p.panels)
+    if number < larger - last:
+        end = min(end, larger - last)
+    elif number < p.panels - last:
+        end = min(end, p.panels - last)
+    if end == p.panels and vectors * lanes > p.c_out:
+        end -= 1
+    return max(1, end - number)
+
+
+cdef inline Py_ssize_t padded_row(Py_ssize_t size) noexcept nogil:
+    """Whole cache lines, an odd number of them: rows that lie a power of two apart compete for the same sets."""
+    return (ceil_div(size, LINE_BYTES) | 1) * LINE_BYTES
+
+
+cdef void size_scratch(Plan *p) noexcept nogil:
+    """Rows and bytes of what a thread packs."""
+    cdef Py_ssize_t lanes = p.kernels.lanes, depth = ceil_div(max(p.c_in, 1), p.cuts)
+    cdef Py_ssize_t panel_channels = min(p.panel_width, p.c_out), panel_bytes = p.panel_width * p.unit
+    p.out_block = p.block
+    if p.out.packed:
+        p.out_block = min(p.block, max(1, OUT_BYTES // (panel_channels * p.unit * lanes)) * lanes)
+    p.x_row = p.x_bytes = 0
+    if p.x.packed and p.x_by_depth:
+        p.x_row = padded_row(depth * p.unit)
+        p.x_bytes = p.x_row * p.block
+    elif p.kept:
+        p.x_bytes = padded(p.block, lanes) * depth * p.unit
+    elif p.x.packed:
+        p.x_row = padded_row(p.block * p.unit)
+        p.x_bytes = p.x_row * depth
+    if p.pixels_are_rows:
+        p.out_row = panel_bytes
+        p.out_bytes = p.out_row * p.out_block
+    else:
+        p.out_row = padded_row(p.out_block * p.unit)
+        p.out_bytes = p.out_row * panel_channels
+    p.scratch = ceil_div(p.x_bytes, 64) * 64 + (p.out_bytes if p.out.packed else 0) + (
+        p.out_bytes if p.has_residual and p.residual.packed else 0)
+
+
+cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
+    """Terms of the sums that tiles whose rows are pixels add in one go. If each reads a line of x of its own, as many as
+    leave these lines and a panel of weights in the first level for the next tile (1024 to 256 channels on 14×14, NCHW, 1.06
+    times as fast; 672 to 112 1.15 times with AVX2). Else all, or of weights that the second level does not hold as many as
+    leave a panel and the next one there: with a sixth of it for each 16 layers in NHWC are 1.09 times as fast as with panels
+    in the first level (Xeon with 1 MiB), 3072 to 768 on 7×7 1.4 times as fast as in one go."""
+    if not p.x_by_depth:
+        return max(1, first_level() * 2 // 3 // (p.panel_width * p.unit + LINE_BYTES))
+    if weight_bytes(p) > second_level():
+        return max(1, second_level() // 6 // (p.panel_width * p.unit))
+    return max(1, p.c_in)
+
+
+cdef inline Py_ssize_t pixels_of(const Plan *p, Py_ssize_t size, Py_ssize_t channels, Py_ssize_t least) noexcept nogil:
+    """Pixels of so many channels that make `size` bytes: whole tiles, one at least."""
+    return max(1, size // (channels * p.unit * least)) * least
+
+
+cdef inline Py_ssize_t rows_together(const Plan *p, Py_ssize_t depth) noexcept nogil:
+    """Rows of bands that go along a strip side by side: one band where sums are short and the lines that more of them write
+    would evict each other. 1 to 64 channels on 128×128 pixels, NCHW, are 1.47 times as fast so, 3 to 16 on 512×512 1.2, 32
+    to 32 on 256×256 1.09, five others with 8 to 64 terms 1.00 (Zen 4)."""
+    return 0 if conflict(p.out.channel, ROWS_TOGETHER) and not strips_are_deep(p, depth, 4) else ROWS_TOGETHER
+
+
+cdef void choose_plan(Plan *p, int threads) noexcept nogil:
+    """From shapes and strides to blocks and scratch."""
+    cdef Py_ssize_t lanes, least, stretches, tasks
+    p.mix = mix_of(p)
+    if p.mix != NULL:
+        orient(p, p.of_panels, True, False)
+    else:
+        choose_tiles(p)
+
+    p.weight_group = padded(p.c_out, p.lanes[p.pixels_are_rows]) * p.c_in * p.unit
+    p.bias_group = padded(p.c_out, p.lanes[1]) * p.unit
+    lanes = p.kernels.lanes
+    if p.pixels_are_rows:
+        p.granule = 1
+        least = p.kernels.max_rows[p.panel_width // lanes]
+    else:
+        least = p.strip_vectors * lanes
+        # whole strips, where threads get nearly equal shares of them: twelve layers in NCHW are 1.004 times as fast
+        p.granule = least if p.stretch >= 16 * threads * least else lanes
+    p.slice = slice_terms(p)
+    cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
+    p.block = pixels_of(p, x_bytes(p), depth, least)
+    p.together = rows_together(p, depth)
+    stretches = stretches_in_line(p)
+    cdef bint plain = p.pixels_are_rows and not p.out.packed and not (p.has_residual and p.residual.packed)
+    p.abreast = plain and stretches == 1 and p.stretch <= least  # a tile holds all pixels: the same order, and fewer calls
+    if p.pixels_are_rows and p.panels > 1 and weight_bytes(p) <= first_level():
+        # Panels write parts of a pixel's outputs. 16 to 96 channels on 112×112 pixels, NHWC, take 1.12 times as long in one
+        # block as in blocks whose outputs stay in the second level; and those 1.14 to 1.2 times as long as a tile of each
+        # panel for some pixels, then for the next (32 to 192 channels: 1.4 times). With more weights that does not pay.
+        if (plain and p.c_out == p.panels * p.panel_width and are_far(p, p.c_in + p.c_out)
+                and 2 * weight_bytes(p) <= first_level()):
+            p.abreast = True
+        else:
+            p.block = min(p.block, pixels_of(p, X_BYTES, p.c_in + p.c_out, least))
+    if (p.pixels_are_rows and not p.abreast and not p.out.packed and not weights_are_far(p)
+            and (stretches > 1 or p.panels > 1 and 2 * p.c_out * p.unit >= PAGE_BYTES) and are_far(p, p.c_out)):
+        p.block = min(p.block, pixels_of(p, FAR_OUT_BYTES, p.c_out, least))
+    # Several stretches in a block, unless threads would get unequal shares of them.
+    p.segment = p.stretch
+    if (stretches > 1 and p.block >= 2 * p.stretch and p.mix == NULL and not p.abreast
+            and (stretches % threads == 0 or stretches >= 8 * threads)):
+        p.segment *= stretches
+        p.granule = least = p.stretch
+        p.block -= p.block % p.stretch
+    p.blocks = ceil_div(p.segment, p.block)
+    tasks = p.pixels // p.segment * p.groups
+    p.shares = 1
+    if threads > 1 and by_channels(p, threads):
+        p.shares = threads
+    elif threads > 1 and tasks * p.blocks < (32 if p.blocks > 1 else 8) * threads:
+        # as many blocks as make the threads' parts equal, as long as each has a full tile: 768 to 128 channels on 56×56
+        # pixels, NHWC, in 20 parts in place of 19, take two threads 0.93 times as long
+        p.blocks = min(ceil_div(ceil_div(tasks * p.blocks, threads) * threads, tasks), max(1, p.segment // least))
+        p.shares = min(p.panels, max(1, ceil_div(threads, tasks * p.blocks)))
+    p.block = ceil_div(ceil_div(p.segment, p.granule), p.blocks) * p.granule
+    p.tasks = tasks * p.blocks * p.shares
+
+    size_scratch(p)

@@ -16,7 +16,7 @@ cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept no
     cdef Py_ssize_t lanes = p.lanes[p.pixels_are_rows], bands = p.bands[p.pixels_are_rows]
     if number == 0:
         return 0
-    return band_begin(ceil_div(p.c_out, lanes), lanes, bands, part(bands, p.panels, number))
+    return band_begin(ceil_div(p.c_out, lanes), lanes, bands, fair_part(bands, p.panels, number))
 
 
 cdef inline Py_ssize_t panels_abreast(const Plan *p, Py_ssize_t number, Py_ssize_t end) noexcept nogil:

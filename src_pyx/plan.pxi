@@ -15,6 +15,10 @@ cdef Py_ssize_t PACKED_BYTES = 512 << 10
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us
 # with half of the pixels each, 58 us with half of the channels.
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
+# Cycles that a line of outputs costs which two threads write. Twelve layers with strides, NCHW, take two threads 0.95 times
+# as long with half of the pixels each, as x is packed once, 200 to 100 channels on 62×62 pixels with a stride of 3 0.86
+# times; half as many cycles would be a better guess there, but not for 832 to 128 channels on 7×7 pixels, 1.04 times.
+cdef double SHARED_LINE_CYCLES = 128
 cdef Py_ssize_t FAR_STREAMS = far_streams()
 cdef enum:
     FEW_BANDS = 4                     # so few that tiles wait for x
@@ -267,9 +271,10 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
 
 cdef bint by_channels(const Plan *p, int threads) noexcept nogil:
     """Whether threads share out the output channels rather than the pixels: planes so small that most channels would have a
-    cache line that two threads write."""
+    cache line that two threads write, unless that costs less than to pack x in each thread."""
     return (p.pixels // p.stretch * p.groups % threads and p.stretch * p.unit < threads * PLANE_BYTES
-            and p.out.pixel[p.axes - 1] == p.unit and (p.panels % threads == 0 or p.panels >= 4 * threads))
+            and p.out.pixel[p.axes - 1] == p.unit and (p.panels % threads == 0 or p.panels >= 4 * threads)
+            and copy_cycles(p, &p.x, p.c_in, p.x_by_depth) * (threads - 1) <= threads * SHARED_LINE_CYCLES * p.c_out)
 
 
 cdef void choose_tiles(Plan *p) noexcept nogil:

@@ -100,12 +100,18 @@ cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
     return lines * 2 > sets * (first_level() // WAY_BYTES)
 
 
-cdef double collisions(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
-    """What it costs if rows lie so many bytes apart that the second level does not hold them, or not what is prefetched."""
+cdef Py_ssize_t rows_near(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
+    """Of so many rows that lie `stride` bytes apart those that the second level holds, at the same place of each."""
     cdef Py_ssize_t way = second_level() // FAR_WAYS, sets = 1
     while sets < rows and stride * sets % way:
         sets *= 2
-    return MANY_COLLISIONS if rows > 4 * FAR_WAYS * sets else COLLISION if rows > FAR_WAYS * sets else 1
+    return FAR_WAYS * sets
+
+
+cdef double collisions(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
+    """What it costs if rows lie so many bytes apart that the second level does not hold them, or not what is prefetched."""
+    cdef Py_ssize_t held = rows_near(stride, rows)
+    return MANY_COLLISIONS if rows > 4 * held else COLLISION if rows > held else 1
 
 
 cdef double page_cycles(const Plan *p, Py_ssize_t depth) noexcept nogil:

@@ -181,11 +181,14 @@ cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
 cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     """Parts of the sums: few enough terms for the scratch of packed or kept x; of x in place, for rows from afar to be
     followed and for a TLB to have their pages."""
-    cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes
+    cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, near
     if p.pixels_are_rows:
         strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
     if p.pixels_are_rows or p.out.packed or p.x.packed or p.kept:
         return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
+    near = rows_near(p.x.channel, p.c_in)
+    if p.c_out <= FEW and p.c_in > near:
+        return ceil_div(p.c_in, near // 2)
     if few_bands_read_memory(p):
         return ceil_div(p.c_in, FAR_STREAMS)
     if p.x.channel % PAGE_BYTES == 0 and p.c_in > FAR_PAGES:

@@ -22,9 +22,10 @@ static void NAME(copy_straight)(char *dst, ptrdiff_t d0, const char *src, ptrdif
 }
 
 /* Lane j of row i becomes lane i of row j. To deal 2^n rows into those of the even and those of the odd lanes, n times over,
- * transposes them: first the lanes of each 16 bytes, then these, both in one instruction. */
-INLINE void NAME(transpose)(vec row[LANES]) {
-    const int half = LANES / 2, parts = LANES / SIDE;
+ * transposes them: first the lanes of each 16 bytes, then these, both in one instruction. Half as many ROWS take
+ * one time less: what is in their two halves, on its own (few.h). */
+INLINE void NAME(transpose)(const int ROWS, vec *row) {
+    const int half = ROWS / 2;
     vec next[LANES];
     UNROLL for (int stage = 1; stage < SIDE; stage *= 2) {
         UNROLL for (int j = 0; j < half; j++) {
@@ -32,22 +33,22 @@ INLINE void NAME(transpose)(vec row[LANES]) {
             next[to] = veven(row[2 * j], row[2 * j + 1]);
             next[to + SIDE / 2] = vodd(row[2 * j], row[2 * j + 1]);
         }
-        UNROLL for (int j = 0; j < LANES; j++) row[j] = next[j];
+        UNROLL for (int j = 0; j < ROWS; j++) row[j] = next[j];
     }
-    UNROLL for (int stage = 1; stage < parts; stage *= 2) {
+    UNROLL for (int stage = SIDE; stage < ROWS; stage *= 2) {
         UNROLL for (int j = 0; j < half; j++) {
             const int from = j / SIDE * 2 * SIDE + j % SIDE;
             next[j] = veven_part(row[from], row[from + SIDE]);
             next[j + half] = vodd_part(row[from], row[from + SIDE]);
         }
-        UNROLL for (int j = 0; j < LANES; j++) row[j] = next[j];
+        UNROLL for (int j = 0; j < ROWS; j++) row[j] = next[j];
     }
 }
 
 /* A square of at most LANES × LANES elements: dst[i·d0 + j] = lane i of row j. */
 INLINE void NAME(store_transposed)(char *dst, ptrdiff_t d0, vec row[LANES], int n0, int n1) {
     const struct NAME(rows) to = NAME(rows_from)(dst, d0);
-    NAME(transpose)(row);
+    NAME(transpose)(LANES, row);
     UNROLL for (int i = 0; i < LANES; i++)
         if (i < n0) {
             char *const there = (char *)NAME(row)(&to, i);

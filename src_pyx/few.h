@@ -1,22 +1,47 @@
 /* Few outputs of pixels whose channels lie side by side: rows of x are transposed in registers, so that a vector holds a channel of
  * as many pixels. Tiles whose rows are pixels would compute a vector of outputs for each of them, and use some lanes. */
 
+#define HALVES (LANES > SIDE ? LANES / 2 : 0) /* channels in half a vector, if that is whole parts of 16 bytes */
+
+/* Add `terms` terms, up to ROWS, to the sums of a vector of pixels, which lie V vectors apart. */
+INLINE void NAME(add_terms)(const int C_OUT, const int V, const int ROWS, const struct tile_run *t, const vec *row, const char *b,
+                            int terms, vec *sum) {
+    UNROLL for (int k = 0; k < ROWS; k++)
+        if (k < terms)
+            UNROLL for (int o = 0; o < C_OUT; o++)
+                sum[o * V] = vfma_at(b + k * t->b_k + o * sizeof(REAL), row[k], sum[o * V]);
+}
+
 /* The next terms, up to LANES, of the sums of V vectors of pixels, `last` pixels in the last vector: side by side, so that none
  * waits for its chain. AHEAD: those `ahead` bytes further are prefetched; a constant, which makes six layers 1.1 times as fast. */
 INLINE void NAME(terms_of_pixels)(const int C_OUT, const int V, const int AHEAD, const struct tile_run *t, const char *a,
                                   const char *b, int last, ptrdiff_t ahead, int terms, vec *sum) {
-    const ptrdiff_t a_row = t->a_row, b_k = t->b_k;
+    const ptrdiff_t a_row = t->a_row;
     UNROLL for (int v = 0; v < V; v++, a += LANES * a_row) {
         const int pixels = v < V - 1 ? LANES : last;
         vec row[LANES];
         UNROLL for (int j = 0; j < LANES; j++) row[j] = j < pixels ? vload_last(a + j * a_row, terms) : (vec){0};
         if (AHEAD)
             UNROLL for (int j = 0; j < LANES; j++) PREFETCH_NEAR(a + j * a_row + ahead);
-        NAME(transpose)(row);
-        UNROLL for (int k = 0; k < LANES; k++)
-            if (k < terms)
-                UNROLL for (int o = 0; o < C_OUT; o++)
-                    sum[o * V + v] = vfma_at(b + k * b_k + o * sizeof(REAL), row[k], sum[o * V + v]);
+        NAME(transpose)(LANES, row);
+        NAME(add_terms)(C_OUT, V, LANES, t, row, b, terms, sum + v);
+    }
+}
+
+/* The last terms, up to HALVES: two pixels share a vector, SIDE apart, as that puts the parts of 16 bytes in order. Half of
+ * the shuffles, of vectors that were half empty: 6 to 3 and 20 to 2 channels are 1.4 and 1.7 times as fast (AVX-512). */
+INLINE void NAME(last_terms_of_pixels)(const int C_OUT, const int V, const struct tile_run *t, const char *a, const char *b,
+                                       int last, int terms, vec *sum) {
+    const ptrdiff_t a_row = t->a_row;
+    UNROLL for (int v = 0; v < V; v++, a += LANES * a_row) {
+        const int pixels = v < V - 1 ? LANES : last;
+        vec row[LANES];
+        UNROLL for (int j = 0; j < HALVES; j++) {
+            const int first = j / SIDE * 2 * SIDE + j % SIDE, second = first + SIDE;
+            row[j] = vhalves(a + first * a_row, first < pixels ? terms : 0, a + second * a_row, second < pixels ? terms : 0);
+        }
+        NAME(transpose)(HALVES, row);
+        NAME(add_terms)(C_OUT, V, HALVES, t, row, b, terms, sum + v);
     }
 }
 
@@ -31,7 +56,8 @@ INLINE void NAME(sums_of_pixels)(const int C_OUT, const int V, const struct tile
             NAME(terms_of_pixels)(C_OUT, V, 1, t, a, b, last, ahead, LANES, sum);
     for (; k >= LANES; k -= LANES, a += sizeof(vec), b += LANES * t->b_k)
         NAME(terms_of_pixels)(C_OUT, V, 0, t, a, b, last, 0, LANES, sum);
-    if (k > 0) NAME(terms_of_pixels)(C_OUT, V, 0, t, a, b, last, 0, (int)k, sum);
+    if (k > HALVES) NAME(terms_of_pixels)(C_OUT, V, 0, t, a, b, last, 0, (int)k, sum);
+    else if (HALVES && k > 0) NAME(last_terms_of_pixels)(C_OUT, V, t, a, b, last, (int)k, sum);
 }
 
 /* One output: a tile of one row and V vectors, from pixel `first` on. */

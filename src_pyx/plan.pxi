@@ -15,9 +15,9 @@ cdef Py_ssize_t PACKED_BYTES = 512 << 10
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us
 # with half of the pixels each, 58 us with half of the channels.
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
-# Cycles that a line of outputs costs which two threads write. Twelve layers with strides, NCHW, take two threads 0.95 times
-# as long with half of the pixels each, as x is packed once, 200 to 100 channels on 62×62 pixels with a stride of 3 0.86
-# times; half as many cycles would be a better guess there, but not for 832 to 128 channels on 7×7 pixels, 1.04 times.
+# Cycles that a line of outputs costs which two threads write. Twelve layers with strides, NCHW, are 1.05 times as fast on two
+# threads with half of the pixels each, as x is packed once, 200 to 100 channels on 62×62 pixels with a stride of 3 1.17
+# times; 832 to 128 channels on 7×7 pixels, 0.96 times, and 160 to 960, 0.72 times, share the channels (Zen 4).
 cdef double SHARED_LINE_CYCLES = 128
 cdef Py_ssize_t FAR_STREAMS = far_streams()
 cdef enum:
@@ -179,8 +179,9 @@ cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
 
 
 cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
-    """Parts of the sums: few enough terms for the scratch of packed or kept x; of x in place, for rows from afar to be
-    followed and for a TLB to have their pages."""
+    """Parts of the sums: few enough terms for the scratch of packed or kept x; of x in place, for the second level to hold the
+    rows, for rows from afar to be followed and for a TLB to have their pages. To part the sums of more than a few outputs,
+    which are read again each time, costs as much as rows that evict each other."""
     cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, near
     if p.pixels_are_rows:
         strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
@@ -247,10 +248,10 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
 
 
 cdef inline bint fill_squares(const Plan *p) noexcept nogil:
-    """The channels of x fill at least half of the last square that is transposed (few.h), which costs as much as a whole
-    one, or there are two whole ones beside it."""
+    """The channels of x fill at least half of what is transposed last (few.h), which costs as much as if it were full, or
+    there are two whole squares beside it."""
     cdef Py_ssize_t lanes = p.wide.real[p.unit == 8].lanes
-    return p.c_in > 2 * lanes or (p.c_in - 1) % lanes >= lanes // 2 - 1
+    return p.c_in > 2 * lanes or (p.c_in - 1) % lanes >= lanes // 4 - 1
 
 
 cdef tile_kernel mix_of(const Plan *p) noexcept nogil:

@@ -10,6 +10,7 @@
  *   vlanes, vlanes_of(n)  the first n lanes, 0 <= n <= LANES, for loads of as many lanes from several places
  *   vload_of(p, lanes)    vload_n of these lanes
  *   vload_last            vload_n for an n that is mostly LANES
+ *   vhalves(p, n, q, m)   the first n lanes from p, from the middle on m lanes from q, at most half of them each; others are zero
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
  *   vfma_at(p, b, c)      vfma of the element at an address, in one instruction; where HAS_FMA_AT says that there is such a one
@@ -43,6 +44,7 @@
 #define vstore_n NAME(vstore_n)
 #define vlanes NAME(vlanes)
 #define vlanes_of NAME(vlanes_of)
+#define vhalves NAME(vhalves)
 #define vload_of NAME(vload_of)
 #define vload_last NAME(vload_last)
 #define vset1 NAME(vset1)
@@ -253,6 +255,19 @@ INLINE vec vpick(vec a, vec b, const lane_index *pick) {
     const vec of_b = (vec)_mm256_slli_epi32(i, 28); /* bit 3 becomes the sign, which blendv reads */
     return _mm256_blendv_ps(_mm256_permutevar8x32_ps(a, i), _mm256_permutevar8x32_ps(b, i), of_b);
 }
+#endif
+#ifdef __AVX512F__
+/* Two loads into one register take no shuffle. */
+INLINE vec vhalves(const char *p, int n, const char *q, int m) {
+    return OP(mask_loadu)(vload_n(p, n), vlanes_of(m) << LANES / 2, q - sizeof(vec) / 2);
+}
+#elif defined(__AVX2__)
+INLINE vec vhalves(const char *p, int n, const char *q, int m) {
+    const vlanes second = _mm256_andnot_si256(vlanes_of(LANES / 2), vlanes_of(LANES / 2 + m));
+    return OP(or)(vload_n(p, n), vload_of(q - sizeof(vec) / 2, second));
+}
+#else /* one part: never called */
+INLINE vec vhalves(const char *p, int n, const char *q, int m) { return (void)q, (void)m, vload_n(p, n); }
 #endif
 #undef OP
 #undef SUFFIX

@@ -359,7 +359,12 @@ MUTANTS = (
         "last terms of few outputs", "few.h", (("last, 0, (int)k, sum", "last, 0, LANES, sum"),), GUARDS, isa="avx512"
     ),
     Mutant("bounds of few outputs", "few.h", (("y[o] = NAME(within)(&bounds, y[o]);", ""),), GUARDS, isa="avx512"),
-    Mutant("weights of few outputs", "few.h", (("b + k * b_k + o *", "b + k * b_k + 0 *"),), GUARDS, isa="avx2"),
+    Mutant("weights of few outputs", "few.h", (("b + k * t->b_k + o *", "b + k * t->b_k + 0 *"),), GUARDS, isa="avx2"),
+    Mutant("two pixels in a vector", "few.h", (("j / SIDE * 2 * SIDE", "j / SIDE * SIDE"),), GUARDS, isa="avx512"),
+    Mutant("second pixels of vectors", "few.h", (("second < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
+    Mutant(
+        "last pixels' second halves", "vec.h", (("vlanes_of(m) << LANES / 2", "vlanes_of(m) << 1"),), GUARDS, isa="avx512"
+    ),
     Mutant(
         "few outputs in cuts",
         "plan.pxi",
@@ -424,6 +429,13 @@ MUTANTS = (
         LARGE,
     ),
     Mutant("bands that go together", "loops.pxi", (("        i += t.lines", "        i += t.lines + 1"),), PACKED),
+    Mutant(
+        "bands of panels",
+        "loops.pxi",
+        (("bands = fair_part(p.bands[0], p.panels, number + 1)", "bands = part(p.bands[0], p.panels, number + 1)"),),
+        LARGE,
+        isa="avx512",
+    ),
     Mutant("band of a group", "packing.pxi", (("(group * units * packing.lanes + here.first)", "here.first"),), PACKED),
     Mutant("bands that end together", "packing.pxi", (("                j += 1", "                j += 2"),), PACKED),
     Mutant(

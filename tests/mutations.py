@@ -433,7 +433,7 @@ MUTANTS = (
         "bands of panels",
         "loops.pxi",
         (("bands = fair_part(p.bands[0], p.panels, number + 1)", "bands = part(p.bands[0], p.panels, number + 1)"),),
-        LARGE,
+        KEPT,
         isa="avx512",
     ),
     Mutant("band of a group", "packing.pxi", (("(group * units * packing.lanes + here.first)", "here.first"),), PACKED),

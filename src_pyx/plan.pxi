@@ -15,14 +15,15 @@ cdef Py_ssize_t PACKED_BYTES = 512 << 10
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us
 # with half of the pixels each, 58 us with half of the channels.
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
-# Cycles that a line of outputs costs which two threads write. Twelve layers with strides, NCHW, are 1.05 times as fast on two
-# threads with half of the pixels each, as x is packed once, 200 to 100 channels on 62×62 pixels with a stride of 3 1.17
+# Cycles that a line of outputs costs which two threads write. Twelve layers with strides, NCHW, are 1.05 times as fast on
+# two threads with half of the pixels each, as x is packed once, 200 to 100 channels on 62×62 pixels with a stride of 3 1.17
 # times; 832 to 128 channels on 7×7 pixels, 0.96 times, and 160 to 960, 0.72 times, share the channels (Zen 4).
 cdef double SHARED_LINE_CYCLES = 128
 cdef Py_ssize_t FAR_STREAMS = far_streams()
 cdef enum:
     FEW_BANDS = 4                     # so few that tiles wait for x
     MEMORY = 8                        # second levels that hold less than what comes from memory
+    THIRD_LEVEL = 32                  # and of a Zen 4's third level
 
 # Rows of x, each at the same place of a page of its own, that are at work at a time if there are more than FAR_PAGES of
 # them, half as many as the second level has pages: blocks of such rows fill only a part of its sets. 512 to 256 channels on
@@ -179,9 +180,9 @@ cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
 
 
 cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
-    """Parts of the sums: few enough terms for the scratch of packed or kept x; of x in place, for the second level to hold the
-    rows, for rows from afar to be followed and for a TLB to have their pages. To part the sums of more than a few outputs,
-    which are read again each time, costs as much as rows that evict each other."""
+    """Parts of the sums: few enough terms for the scratch of packed or kept x; of x in place, for the second level to hold
+    the rows, for rows from afar to be followed and for a TLB to have their pages. To part the sums of more than a few
+    outputs, which are read again each time, costs as much as rows that evict each other."""
     cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, near
     if p.pixels_are_rows:
         strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
@@ -190,7 +191,8 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     near = rows_near(p.x.channel, p.c_in)
     if p.c_out <= FEW and p.c_in > near:
         return ceil_div(p.c_in, near // 2)
-    if few_bands_read_memory(p):
+    if few_bands_read_memory(p) and (p.c_in > FAR_STREAMS or x_is_far(p, THIRD_LEVEL)
+                                     or collisions(p.x.channel, p.c_in) < MANY_COLLISIONS):
         return ceil_div(p.c_in, FAR_STREAMS)
     if p.x.channel % PAGE_BYTES == 0 and p.c_in > FAR_PAGES:
         return ceil_div(p.c_in, ROWS_AT_WORK)

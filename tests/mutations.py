@@ -363,7 +363,11 @@ MUTANTS = (
     Mutant("two pixels in a vector", "few.h", (("j / SIDE * 2 * SIDE", "j / SIDE * SIDE"),), GUARDS, isa="avx512"),
     Mutant("second pixels of vectors", "few.h", (("second < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
     Mutant(
-        "last pixels' second halves", "vec.h", (("vlanes_of(m) << LANES / 2", "vlanes_of(m) << 1"),), GUARDS, isa="avx512"
+        "last pixels' second halves",
+        "vec.h",
+        (("vlanes_of(m) << LANES / 2", "vlanes_of(m) << 1"),),
+        GUARDS,
+        isa="avx512",
     ),
     Mutant(
         "few outputs in cuts",

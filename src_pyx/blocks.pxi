@@ -11,12 +11,17 @@ cdef Py_ssize_t FAR_OUT_BYTES = 48 * PAGE_BYTES
 cdef Py_ssize_t OUT_BYTES = 16 << 10
 
 
+cdef inline Py_ssize_t first_band(const Plan *p, Py_ssize_t panel) noexcept nogil:
+    """The number of a panel's first band; of the panel after the last, how many bands there are."""
+    return fair_part(p.bands[p.pixels_are_rows], p.panels, panel)
+
+
 cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept nogil:
     """The first output channel of a panel; of the one after the last, where the last ends, with its padding."""
     cdef Py_ssize_t lanes = p.lanes[p.pixels_are_rows], bands = p.bands[p.pixels_are_rows]
     if number == 0:
         return 0
-    return band_begin(ceil_div(p.c_out, lanes), lanes, bands, fair_part(bands, p.panels, number))
+    return band_begin(ceil_div(p.c_out, lanes), lanes, bands, first_band(p, number))
 
 
 cdef inline Py_ssize_t panels_abreast(const Plan *p, Py_ssize_t number, Py_ssize_t end) noexcept nogil:

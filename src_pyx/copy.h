@@ -22,8 +22,8 @@ static void NAME(copy_straight)(char *dst, ptrdiff_t d0, const char *src, ptrdif
 }
 
 /* Lane j of row i becomes lane i of row j. To deal 2^n rows into those of the even and those of the odd lanes, n times over,
- * transposes them: first the lanes of each 16 bytes, then these, both in one instruction. Half as many ROWS take
- * one time less: what is in their two halves, on its own (few.h). */
+ * transposes them: first the lanes of each 16 bytes, then these, both in one instruction. Half as many ROWS take one time
+ * less, which transposes each of their halves (few.h). */
 INLINE void NAME(transpose)(const int ROWS, vec *row) {
     const int half = ROWS / 2;
     vec next[LANES];

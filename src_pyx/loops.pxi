@@ -340,7 +340,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         t.walk = &block.walk
         if afresh:
             block.walk.step = 0
-        bands = fair_part(p.bands[0], p.panels, number + 1) - fair_part(p.bands[0], p.panels, number)
+        bands = first_band(p, number + 1) - first_band(p, number)
         if afresh and p.kept:
             rows = ceil_div(channels, bands)
             t.keep = block.x_scratch

@@ -23,7 +23,7 @@ cdef Py_ssize_t FAR_STREAMS = far_streams()
 cdef enum:
     FEW_BANDS = 4                     # so few that tiles wait for x
     MEMORY = 8                        # second levels that hold less than what comes from memory
-    THIRD_LEVEL = 32                  # and of a Zen 4's third level
+    THIRD_LEVEL = 32                  # and that hold as much as the third level of a Zen 4
 
 # Rows of x, each at the same place of a page of its own, that are at work at a time if there are more than FAR_PAGES of
 # them, half as many as the second level has pages: blocks of such rows fill only a part of its sets. 512 to 256 channels on

@@ -436,7 +436,7 @@ MUTANTS = (
     Mutant(
         "bands of panels",
         "loops.pxi",
-        (("bands = fair_part(p.bands[0], p.panels, number + 1)", "bands = part(p.bands[0], p.panels, number + 1)"),),
+        (("bands = first_band(p, number + 1)", "bands = part(p.bands[0], p.panels, number + 1)"),),
         KEPT,
         isa="avx512",
     ),

@@ -111,7 +111,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     lanes = p.kernels.lanes
     if p.pixels_are_rows:
         p.granule = 1
-        least = p.kernels.max_rows[p.panel_width // lanes]
+        least = tallest(p, p.panel_width // lanes)
     else:
         least = p.strip_vectors * lanes
         # whole strips, where threads get nearly equal shares of them: twelve layers in NCHW are 1.004 times as fast
@@ -120,7 +120,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
     p.block = pixels_of(p, x_bytes(p), depth, least)
     p.together = rows_together(p, depth)
-    stretches = stretches_in_line(p)
+    stretches = stretches_in_line(p, threads)
     cdef bint plain = p.pixels_are_rows and not p.out.packed and not (p.has_residual and p.residual.packed)
     p.abreast = plain and stretches == 1 and p.stretch <= least  # a tile holds all pixels: the same order, and fewer calls
     if p.pixels_are_rows and p.panels > 1 and weight_bytes(p) <= first_level():
@@ -135,10 +135,8 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     if (p.pixels_are_rows and not p.abreast and not p.out.packed and not weights_are_far(p)
             and (stretches > 1 or p.panels > 1 and 2 * p.c_out * p.unit >= PAGE_BYTES) and are_far(p, p.c_out)):
         p.block = min(p.block, pixels_of(p, FAR_OUT_BYTES, p.c_out, least))
-    # Several stretches in a block, unless threads would get unequal shares of them.
     p.segment = p.stretch
-    if (stretches > 1 and p.block >= 2 * p.stretch and p.mix == NULL and not p.abreast
-            and (stretches % threads == 0 or stretches >= 8 * threads)):
+    if stretches > 1 and p.block >= 2 * p.stretch and p.mix == NULL and not p.abreast:
         p.segment *= stretches
         p.granule = least = p.stretch
         p.block -= p.block % p.stretch

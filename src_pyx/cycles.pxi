@@ -13,11 +13,9 @@ cdef double ELEMENT_CYCLES = 2
 cdef double STRAIGHT_CYCLES = 5.0
 cdef double FAR_STRAIGHT_CYCLES = 10.0
 
-# A first-level cache has ways of 4 KiB. Lines that lie a multiple of that apart evict each other; measured on 14×14 pixels,
-# 1024 to 256 channels, NHWC, 8 ways: 16 % slower in place than packed.
+# A first-level cache has ways of 4 KiB. Lines that lie a multiple of that apart evict each other.
 cdef enum:
     WAY_BYTES = 4096
-cdef double CONFLICT = 1.15
 # Stretches of pixels in place that make low tiles, which wait for more than sums: 1024 to 512 channels on 14×14 pixels,
 # stride 2, NHWC, run at 80 % of the limit in place, seven rows being four and three, and at 85 % when packed.
 cdef double LOW_SHARE = 0.75  # of the tallest tile
@@ -92,20 +90,23 @@ cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channe
     return each * p.pixels * channels
 
 
-cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
-    """Whether so many lines, `stride` bytes apart, need more than half of the ways of the sets that they fall into."""
+cdef Py_ssize_t rows_held(Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t way, Py_ssize_t ways) noexcept nogil:
+    """Of so many rows that lie `stride` bytes apart those that a cache of so many ways of `way` bytes holds, at the same place
+    of each."""
     cdef Py_ssize_t sets = 1
-    while sets < lines and stride * sets % WAY_BYTES:
+    while sets < rows and stride * sets % way:
         sets *= 2
-    return lines * 2 > sets * (first_level() // WAY_BYTES)
+    return ways * sets
+
+
+cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
+    """Whether so many lines, `stride` bytes apart, need more than half of the ways of the first level's sets for them."""
+    return lines * 2 > rows_held(stride, lines, WAY_BYTES, first_level() // WAY_BYTES)
 
 
 cdef Py_ssize_t rows_near(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
     """Of so many rows that lie `stride` bytes apart those that the second level holds, at the same place of each."""
-    cdef Py_ssize_t way = second_level() // FAR_WAYS, sets = 1
-    while sets < rows and stride * sets % way:
-        sets *= 2
-    return FAR_WAYS * sets
+    return rows_held(stride, rows, second_level() // FAR_WAYS, FAR_WAYS)
 
 
 cdef double collisions(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:
@@ -160,11 +161,9 @@ cdef double cycles(const Plan *p) noexcept nogil:
     if p.pixels_are_rows:
         columns = ceil_div(p.c_out, lanes)
         wide = p.bands[1]
-        tall = ceil_div(p.stretch, p.kernels.max_rows[p.panel_width // lanes])
+        tall = ceil_div(p.stretch, tallest(p, p.panel_width // lanes))
         each = wide * tall * tile_cycles(p.isa, <double> p.stretch / tall, <double> columns / wide, depth, more)
-        if p.x_by_depth and not p.x.packed and conflict(p.x.pixel[p.axes - 1], p.stretch // tall):
-            each *= slower(p, CONFLICT)
-        if p.stretch < p.pixels and p.stretch < LOW_SHARE * tall * p.kernels.max_rows[p.panel_width // lanes]:
+        if p.stretch < p.pixels and p.stretch < LOW_SHARE * tall * tallest(p, p.panel_width // lanes):
             each *= LOW_TILES
         if not p.x_by_depth:
             each *= slower(p, PAGES_APART if more and p.x.channel >= PAGE_BYTES else APART)
@@ -191,6 +190,6 @@ cdef double cycles(const Plan *p) noexcept nogil:
         each += copy_cycles(p, &p.residual, p.c_out, p.pixels_are_rows)
     # each block reads all weights; those that the second level does not keep come from afar
     if weights_are_far(p):
-        each += (ceil_div(p.pixels, min(p.stretch * stretches_in_line(p), ceil_div(x_bytes(p), depth * unit)))
+        each += (ceil_div(p.pixels, min(p.stretch * stretches_in_line(p, p.threads), ceil_div(x_bytes(p), depth * unit)))
                  * <double> p.c_in * p.c_out * unit / FAR_BYTES_PER_CYCLE)
     return each

@@ -74,9 +74,9 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         t.c_tile, t.start_tile, t.residual_tile = rows * t.c_row, rows * t.start_row, rows * t.residual_row
         t.b_ahead_tile = t.lines * t.b_ahead_line
         t.a_ahead = LINE_BYTES
-        if t.a_row != p.unit:        # the rows of the next tile, evenly, or what is further (AHEAD_BYTES)
+        if t.a_row != p.unit:        # the rows of the next tile, evenly, or what is further (AHEAD_BYTES), if they are whole
             t.a_ahead = max(t.a_line or t.a_tile, AHEAD_BYTES)
-            t.a_ahead_k = quotient(t.a_tile, max(t.depth, 1)) if t.ahead_lines else 0
+            t.a_ahead_k = quotient(t.a_tile, max(t.depth, 1)) if t.ahead_lines and t.a_row < 2 * t.depth * p.unit else 0
     else:
         t.a_tile, t.b_tile = 0, width
         t.keep_tile = t.depth * width
@@ -305,7 +305,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         else:
             t.ahead = PIXELS if afresh and not p.x.packed else NOTHING
         # one tile reads each weight once, in a row
-        if count > p.kernels.max_rows[vectors]:
+        if count > tallest(p, vectors):
             t.ahead_lines = PY_SSIZE_T_MAX
         if lines > 1:
             t.lines = lines
@@ -325,7 +325,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
             t.ahead_lines = x_is_far(p, 1) and 2 * p.wide.real[p.unit == 8].lanes * x.pixel < first_level()
             p.mix(&t)
         else:
-            slices(p, &t, k, max(1, ceil_div(depth, p.slice)), count, ceil_div(count, p.kernels.max_rows[vectors]), channels)
+            slices(p, &t, k, max(1, ceil_div(depth, p.slice)), count, ceil_div(count, tallest(p, vectors)), channels)
     else:
         t.a = weight
         t.a_row = p.unit

@@ -66,6 +66,7 @@ cdef struct Plan:
     tile_kernel mix                   # takes all channels of pixels in a row, in place of tiles; or NULL
     bint pixels_are_rows
     bint x_by_depth                   # of x as tiles read it, the channels of a pixel lie side by side
+    Py_ssize_t pixels_together        # that are rows of a tile, at most, so that their lines do not evict each other
     bint kept                         # x is read in place by the first band, which keeps it in scratch strip by strip
     Py_ssize_t stretch                # pixels in a row with one stride between them wherever tiles read or write in place
     int outer                         # the axis along which stretches follow each other; -1: there is one
@@ -140,10 +141,11 @@ cdef int first_of_stretch(const Plan *p, const Operand *operand) noexcept nogil:
     return a
 
 
-cdef inline Py_ssize_t stretches_in_line(const Plan *p) noexcept nogil:
-    """Stretches that a block may hold: where channels are rows, strips of others would take the place of those at work, and
-    with outputs in scratch nothing is gained."""
-    return p.count[p.outer] if p.pixels_are_rows and not p.out.packed and p.outer >= 0 else 1
+cdef inline Py_ssize_t stretches_in_line(const Plan *p, int threads) noexcept nogil:
+    """Stretches that a block may hold: where channels are rows, strips of others would take the place of those at work, with
+    outputs in scratch nothing is gained, and threads should get equal shares of them."""
+    cdef Py_ssize_t stretches = p.count[p.outer] if p.pixels_are_rows and not p.out.packed and p.outer >= 0 else 1
+    return stretches if stretches % threads == 0 or stretches >= 8 * threads else 1
 
 
 cdef inline Py_ssize_t weight_bytes(const Plan *p) noexcept nogil:
@@ -213,6 +215,17 @@ cdef inline bint few_bands_wait(const Plan *p) noexcept nogil:
     return p.bands[0] <= FEW_BANDS and rows_are_far(p)
 
 
+cdef inline Py_ssize_t pixels_held(const Plan *p, const Operand *operand) noexcept nogil:
+    """Pixels in a row in place whose channels lie side by side, that the first level holds at the same channel of each."""
+    cdef Py_ssize_t ways = first_level() // WAY_BYTES
+    return rows_held(operand.pixel[p.axes - 1], MAX_ROWS, WAY_BYTES, ways)
+
+
+cdef inline Py_ssize_t tallest(const Plan *p, Py_ssize_t vectors) noexcept nogil:
+    """Rows of a tile so wide, where pixels are rows."""
+    return min(p.kernels.max_rows[vectors], p.pixels_together)
+
+
 cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
     """Set the tiles, the orientation and what is packed."""
     cdef Py_ssize_t unit = p.unit, lanes, bands
@@ -239,6 +252,13 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
                              or p.c_in * p.count[inner] * unit <= first_level()
                              or first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out))
     p.x.packed |= pack_x and not p.kept
+    # One way is left to weights. 1024 to 16 channels on 28×28 pixels, NHWC, run 1.95 times as fast with seven rows as with 16,
+    # 1024 to 256 on 14×14 1.02 times as fast as packed (Zen 4, 8 ways).
+    p.pixels_together = MAX_ROWS
+    if p.x_by_depth and not p.x.packed:
+        p.pixels_together = min(p.pixels_together, pixels_held(p, &p.x) - 1)
+    if not p.out.packed:
+        p.pixels_together = min(p.pixels_together, pixels_held(p, &p.out) - 1)
     p.outer = max(first_of_stretch(p, &p.x), first_of_stretch(p, &p.out)) - 1
     if p.has_residual:
         p.outer = max(p.outer, first_of_stretch(p, &p.residual) - 1)

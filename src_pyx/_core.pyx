@@ -57,7 +57,7 @@ cdef extern from "isa.h" nogil:
                                  Py_ssize_t s1, Py_ssize_t n0, Py_ssize_t n1) noexcept nogil
     ctypedef struct kernels "struct kernels":
         int lanes
-        int max_rows[5]
+        int max_rows[2][5]
         tile_kernel tile[2][17][5]
         tile_kernel mix[5][5]
         tile_kernel few[5]

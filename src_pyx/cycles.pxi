@@ -91,8 +91,8 @@ cdef double copy_cycles(const Plan *p, const Operand *operand, Py_ssize_t channe
 
 
 cdef Py_ssize_t rows_held(Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t way, Py_ssize_t ways) noexcept nogil:
-    """Of so many rows that lie `stride` bytes apart those that a cache of so many ways of `way` bytes holds, at the same place
-    of each."""
+    """Of so many rows that lie `stride` bytes apart those that a cache of so many ways of `way` bytes holds, at the same
+    place of each."""
     cdef Py_ssize_t sets = 1
     while sets < rows and stride * sets % way:
         sets *= 2

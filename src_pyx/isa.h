@@ -76,7 +76,7 @@ typedef void (*copy_kernel)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *s
 
 struct kernels {
     int lanes;
-    int max_rows[MAX_VECTORS + 1];                      /* the tallest tile for a number of vectors */
+    int max_rows[2][MAX_VECTORS + 1];                   /* the tallest tile for a number of vectors [a_rows_unit][V] */
     tile_kernel tile[2][MAX_ROWS + 1][MAX_VECTORS + 1]; /* [a_rows_unit][R][V] */
     tile_kernel mix[FEW + 1][FEW + 1]; /* [c_in][c_out] of pixels in a row (mix.h), or NULL */
     tile_kernel few[FEW + 1];          /* [c_out] of pixels whose channels lie side by side (few.h), or NULL */

@@ -25,7 +25,7 @@ cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py
     AVX-512 tiles of eight rows are as fast as those of nine, so halves of the bands are made equal: 480 to 192, 192 to 96
     and 256 to 128 channels on 14×14 and 28×28 pixels take two threads 0.91 times as long. With AVX2 five rows take 1.03
     times as long as six."""
-    cdef Py_ssize_t rows = kernels.max_rows[isa.strip_vectors], bands = ceil_div(c_out, rows)
+    cdef Py_ssize_t rows = kernels.max_rows[True][isa.strip_vectors], bands = ceil_div(c_out, rows)
     if rows <= EVEN_ROWS or bands <= FEW_BANDS:
         return bands
     return bands + bands % 2 if c_out % (2 * EVEN_ROWS) else c_out // EVEN_ROWS

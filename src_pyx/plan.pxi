@@ -187,7 +187,7 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     outputs, which are read again each time, costs as much as rows that evict each other."""
     cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, near
     if p.pixels_are_rows:
-        strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
+        strip = p.kernels.max_rows[False][p.panel_width // p.kernels.lanes]
     if p.pixels_are_rows or p.out.packed or p.x.packed or p.kept:
         return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
     near = rows_near(p.x.channel, p.c_in)
@@ -223,7 +223,7 @@ cdef inline Py_ssize_t pixels_held(const Plan *p, const Operand *operand) noexce
 
 cdef inline Py_ssize_t tallest(const Plan *p, Py_ssize_t vectors) noexcept nogil:
     """Rows of a tile so wide, where pixels are rows."""
-    return min(p.kernels.max_rows[vectors], p.pixels_together)
+    return min(p.kernels.max_rows[False][vectors], p.pixels_together)
 
 
 cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
@@ -234,7 +234,7 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     p.kernels = isa.real[unit == 8]
     p.x.packed = p.x.load != p.copy or not (p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
     p.strip_vectors = MAX_VECTORS
-    while p.kernels.max_rows[p.strip_vectors] * p.bands[0] < p.c_out:
+    while p.kernels.max_rows[True][p.strip_vectors] * p.bands[0] < p.c_out:
         p.strip_vectors -= 1
     p.pixels_are_rows = pixels_are_rows
     lanes, bands = p.lanes[pixels_are_rows], p.bands[pixels_are_rows]
@@ -252,8 +252,8 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
                              or p.c_in * p.count[inner] * unit <= first_level()
                              or first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out))
     p.x.packed |= pack_x and not p.kept
-    # One way is left to weights. 1024 to 16 channels on 28×28 pixels, NHWC, run 1.95 times as fast with seven rows as with 16,
-    # 1024 to 256 on 14×14 1.02 times as fast as packed (Zen 4, 8 ways).
+    # One way is left to weights. 1024 to 16 channels on 28×28 pixels, NHWC, run 1.95 times as fast with seven rows as with
+    # 16, 1024 to 256 on 14×14 1.02 times as fast as packed (Zen 4, 8 ways).
     p.pixels_together = MAX_ROWS
     if p.x_by_depth and not p.x.packed:
         p.pixels_together = min(p.pixels_together, pixels_held(p, &p.x) - 1)

@@ -234,10 +234,11 @@ MUTANTS = (
     Mutant(
         "row of one vector in memory",
         "tile.h",
-        (("vfma_at(ar, bk[0]", "vfma_at(at->a.p, bk[0]"),),
+        (("vfma_at(NAME(row)(a, r) + offset", "vfma_at(a->p + offset"),),
         CHAIN,
         isa="avx512",
     ),
+    Mutant("second of two rows", "tile.h", (("r + j) + offset", "r) + offset"),), CHAIN, isa="avx512"),
     Mutant("pointer to the sixth row", "tile.h", (("at->a.p5 += STEPS * a_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("x of some pixels, rows", "loops.pxi", (("t.a = x.data + begin * x.pixel", "t.a = x.data"),), VIEWS),
     Mutant("x of some pixels, columns", "loops.pxi", (("t.b = x.data + begin * x.pixel", "t.b = x.data"),), VIEWS),

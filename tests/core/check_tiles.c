@@ -203,7 +203,7 @@ void check_tiles(const struct isa *isa) {
     for (is_double = 0; is_double < 2; is_double++) {
         const struct kernels *kernels = isa->real[is_double];
         for (int V = 1; V <= MAX_VECTORS; V++)
-            for (int R = 1; R <= kernels->max_rows[V]; R++)
+            for (int R = 1; R <= kernels->max_rows[1][V]; R++)
                 for (int last = 1; last <= kernels->lanes; last++)
                     for (int i = 0; i < 2 * ROUNDS; i++) check_tile(isa, R, V, i % 2, last);
     }

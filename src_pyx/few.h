@@ -3,8 +3,8 @@
 
 #define HALVES (LANES > SIDE ? LANES / 2 : 0) /* channels in half a vector, if that is whole parts of 16 bytes */
 
-/* Whether outputs are picked together by parts of 16 bytes (mix.h), for which pixels are loaded in their order: 12 to 4 channels are
- * 1.15 times as fast so, with doubles 8 to 2 would be 0.95 times. */
+/* Whether outputs are picked together by parts of 16 bytes (mix.h), for which pixels are loaded in their order: 12 to 4
+ * channels are 1.15 times as fast so, with doubles 8 to 2 would be 0.95 times. */
 #define PARTS_OF(C_OUT) ((C_OUT) == SIDE && SIDE > 2)
 
 /* Add `terms` terms, up to ROWS, to the sums of a vector of pixels, which lie V vectors apart. */

@@ -1,9 +1,9 @@
 /* Pixels whose few channels lie side by side (pictures in NHWC), from memory to memory: vectors of whole pixels are picked
  * apart into one vector for each channel, mixed, and picked together again. The sums are those of tile.h.
  *
- * SIDE channels are picked apart or together by transposing each 16 bytes of as many vectors, as shuffles within them are cheap: 4
- * to 4 are 1.9 times as fast as with picks, 4 to 3 and 3 to 4 1.6 times (with AVX2 3.1, 1.8 and 2). The vectors of both sides then
- * hold pixels in that order: PARTS. */
+ * SIDE channels are picked apart or together by transposing each 16 bytes of as many vectors, as shuffles within them are
+ * cheap: 4 to 4 are 1.9 times as fast as with picks, 4 to 3 and 3 to 4 1.6 and 1.5 times (with AVX2 3.1, 1.8 and 2). The
+ * vectors of both sides then hold pixels in that order: PARTS. */
 #define LANE_PIXEL(lane, PARTS) ((PARTS) ? (lane) % SIDE * (LANES / SIDE) + (lane) / SIDE : (lane))
 #define PIXEL_LANE(pixel, PARTS) ((PARTS) ? (pixel) % (LANES / SIDE) * SIDE + (pixel) / (LANES / SIDE) : (pixel))
 
@@ -53,13 +53,13 @@ struct NAME(mixer) {
 };
 
 /* The next `left` pixels, up to LANES. */
-INLINE void NAME(mix_pixels)(const int C_IN, const int C_OUT, const int BOUNDED, struct NAME(mixer) *mixer, const char *a, char *c,
-                             ptrdiff_t left) {
+INLINE void NAME(mix_pixels)(const int C_IN, const int C_OUT, const int BOUNDED, struct NAME(mixer) *mixer, const char *a,
+                             char *c, ptrdiff_t left) {
     const int PARTS = C_IN == SIDE || C_OUT == SIDE;
     vec in[FEW], x[FEW], y[FEW];
     UNROLL for (int v = 0; v < C_IN; v++)
         in[v] = left >= LANES ? vload(a + v * sizeof(vec)) : vload_n(a + v * sizeof(vec), NAME(lanes_left)(left * C_IN, v));
-    UNROLL for (int v = 0; v < C_IN; v++) vstay(in[v]); /* gcc else loads them for each pick: 3 to 1, 512×512, 0.7 times as fast */
+    UNROLL for (int v = 0; v < C_IN; v++) vstay(in[v]); /* gcc else loads them for each pick: 3 to 1 0.7 times as fast */
     if (PARTS && C_IN == 1) in[0] = NAME(reorder)(in[0], mixer->apart[0]);
     else if (C_IN == SIDE) NAME(transpose)(SIDE, in);
     UNROLL for (int k = 0; k < C_IN; k++) x[k] = C_IN == SIDE ? in[k] : NAME(pick_lanes)(C_IN, in, mixer->apart[k]);

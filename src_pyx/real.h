@@ -45,14 +45,13 @@ INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const s
 #if VREGS == 32
 #define TILES(X) UP_TO_16(X, 1) UP_TO_14(X, 2) UP_TO_9(X, 3) UP_TO_6(X, 4)
 #define TALLEST {0, 16, 14, 9, 6}
-#ifdef NARROW /* where rows are apart: heights at which, and one below, most of the multiply-adds are made (Zen 4) */
-#define TALLEST_APART {0, 16, 8, 7, 6}
-#else
-#define TALLEST_APART TALLEST
-#endif
 #else
 #define TILES(X) UP_TO_12(X, 1) UP_TO_6(X, 2) UP_TO_4(X, 3) UP_TO_2(X, 4)
 #define TALLEST {0, 12, 6, 4, 2}
+#endif
+#ifdef NARROW /* where rows are apart: heights at which, and one below, most of the multiply-adds are made (Zen 4) */
+#define TALLEST_APART {0, 16, 8, 7, 6}
+#else
 #define TALLEST_APART TALLEST
 #endif
 TILES(TILE)

@@ -145,8 +145,8 @@ struct NAME(place) {
     const char *b, *a_ahead, *b_ahead;
 };
 
-/* Rows that are broadcast together, whose sums then follow each other column by column: of half a line, tiles of 14×2 make 0.91 of
- * the multiply-adds so, and 0.83 row by row, those of 7×3 0.97 and 0.94. No gain with vectors of a line (Zen 4). */
+/* Rows that are broadcast together, whose sums then follow each other column by column: with vectors of half a line tiles of
+ * 14×2 make 0.91 of the multiply-adds so, and 0.83 row by row, those of 7×3 0.97 and 0.94. No gain with whole lines (Zen 4). */
 #ifdef NARROW
 #define PAIR(V) ((V) > 1 ? 2 : 1)
 #else

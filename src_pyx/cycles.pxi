@@ -99,9 +99,14 @@ cdef Py_ssize_t rows_held(Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t way, Py
     return ways * sets
 
 
+cdef Py_ssize_t lines_held(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
+    """Of so many lines that lie `stride` bytes apart those that the first level holds."""
+    return rows_held(stride, lines, WAY_BYTES, first_level() // WAY_BYTES)
+
+
 cdef bint conflict(Py_ssize_t stride, Py_ssize_t lines) noexcept nogil:
     """Whether so many lines, `stride` bytes apart, need more than half of the ways of the first level's sets for them."""
-    return lines * 2 > rows_held(stride, lines, WAY_BYTES, first_level() // WAY_BYTES)
+    return lines * 2 > lines_held(stride, lines)
 
 
 cdef Py_ssize_t rows_near(Py_ssize_t stride, Py_ssize_t rows) noexcept nogil:

@@ -2,8 +2,6 @@
 
 cdef enum:
     AHEAD_BYTES = 4096               # of rows of x, at least, between what is read and what is prefetched
-    SHORT_TERMS = 128                # of sums whose tiles are low
-    LOW_SUMS = 16                    # vectors of sums in such a tile
     TRACKED_ROWS = 32                # of x that the processor's own prefetcher follows
 
 cdef struct Call:
@@ -183,14 +181,6 @@ cdef void slices(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t number,
             here.bounded, here.residual = 0, NULL
             here.b_ahead = here.b + here.depth * t.b_k
         grid(p, &here, term + first, rows, tiles, columns)
-
-
-cdef inline Py_ssize_t height(const Plan *p, Py_ssize_t vectors) noexcept nogil:
-    """Rows of a tile so wide, where pixels are rows. Sixteen vectors of sums keep a processor busy that computes vectors in
-    halves, and with more it does not get over the end of a tile ahead of time: fourteen layers of 16 to 128 terms, NHWC, are
-    1.009 times as fast so, 24 to 144 and 16 to 96 channels 1.02 and 1.03 times (Zen 4)."""
-    cdef bint halves = p.isa.fma_cycles == 1
-    return min(tallest(p, vectors), LOW_SUMS // vectors if halves and p.c_in <= SHORT_TERMS else MAX_ROWS)
 
 
 cdef inline Near in_place(const Plan *p, const Operand *operand, char *data) noexcept nogil:

@@ -2,6 +2,7 @@
 
 cdef enum:
     ROWS_TOGETHER = 28  # of bands that go along a strip side by side, at most
+    FEW_TOGETHER = 10   # of low bands, or of those that write to memory
 
 # Bytes of outputs in a block where the second level does not hold all, and panels write parts of wide rows or tiles go
 # through several stretches side by side. 64 to 1024 channels on 96×96 pixels, NHWC, run at 48 % of the limit in blocks as
@@ -93,8 +94,12 @@ cdef inline Py_ssize_t pixels_of(const Plan *p, Py_ssize_t size, Py_ssize_t chan
 cdef inline Py_ssize_t rows_together(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """Rows of bands that go along a strip side by side: one band where sums are short and the lines that more of them write
     would evict each other. 1 to 64 channels on 128×128 pixels, NCHW, are 1.47 times as fast so, 3 to 16 on 512×512 1.2, 32
-    to 32 on 256×256 1.09, four others with 4 to 32 terms 1.00 (Zen 4)."""
-    return 0 if conflict(p.out.channel, ROWS_TOGETHER) and not strips_are_deep(p, depth, 4) else ROWS_TOGETHER
+    to 32 on 256×256 1.09, four others with 4 to 32 terms 1.00. Few where planes go to memory, which takes a few streams
+    faster than many: 1 to 64 channels on 300×300 pixels are 2.3 times as fast so, 10 to 30 on 500×500 1.3, 64 to 128 on
+    202×202 1.14, 200 to 400 on 100×100 1.04 (Zen 4)."""
+    if conflict(p.out.channel, ROWS_TOGETHER) and not strips_are_deep(p, depth, 4):
+        return 0
+    return FEW_TOGETHER if tiles_are_low(p.isa, p.c_in) or are_far(p, p.c_out, MEMORY) else ROWS_TOGETHER
 
 
 cdef void choose_plan(Plan *p, int threads) noexcept nogil:

@@ -43,6 +43,7 @@ cdef double UNALIGNED = 1.04
 # as fast.
 cdef double IN_PLACE = 1.06
 cdef double NEAR_IN_PLACE = 1.01
+cdef double LOW_IN_PLACE = 0.99    # low tiles, if the first level holds a strip
 cdef double FROM_AFAR = 1.01
 cdef double FROM_MEMORY = 1.15
 cdef double X_UNALIGNED = 1.08
@@ -142,8 +143,12 @@ cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t 
 cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """What tiles whose rows are channels take that read x in place, over those that read it as a band keeps it."""
     cdef double distance = FROM_MEMORY if x_is_far(p, MEMORY) else FROM_AFAR if x_is_far(p, 1) else 1
-    cdef bint near = not (are_far(p, p.c_in + p.c_out) or strips_are_deep(p, depth, 4) or conflict(p.x.channel, depth))
-    cdef double factor = NEAR_IN_PLACE if near else IN_PLACE
+    cdef double factor = IN_PLACE
+    if tiles_are_low(p.isa, p.c_in):
+        if depth <= lines_held(p.x.channel, depth) and not are_far(p, p.c_in + p.c_out, MEMORY):
+            factor = LOW_IN_PLACE
+    elif not (are_far(p, p.c_in + p.c_out) or strips_are_deep(p, depth, 4) or conflict(p.x.channel, depth)):
+        factor = NEAR_IN_PLACE
     if few_bands_read_memory(p) and p.c_in <= FAR_STREAMS:  # a strip for all bands at once: nothing has to stay near
         return factor * slower(p, distance)
     factor *= slower(p, distance * collisions(p.x.channel, depth))

@@ -63,7 +63,7 @@ cdef class Layer:
         if self.narrow != NULL and padded(self.c_out, lanes // 2) < padded(self.c_out, lanes):
             self.of_panels = self.narrow
             lanes //= 2
-        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(selected, wide, self.c_out)
+        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(selected, wide, self.c_in, self.c_out)
         self.packings[1].lanes, self.packings[1].bands = lanes, bands_for_columns(
             self.of_panels, lanes, self.c_out, <double> self.c_in * self.c_out * self.unit)
         self.packings[AS_GIVEN] = plain(<char *> allocate(groups, self.c_out, self.c_in, self.unit))

@@ -21,9 +21,7 @@ cdef Py_ssize_t PLANE_BYTES = 2 << 10
 cdef double SHARED_LINE_CYCLES = 128
 cdef Py_ssize_t FAR_STREAMS = far_streams()
 cdef enum:
-    SHORT_TERMS = 128                 # of sums whose tiles are low
-    LOW_SUMS = 16                     # vectors of sums in such a tile
-    FEW_BANDS = 4                     # so few that tiles wait for x
+    LOW_SUMS = 16                     # vectors of sums in a low tile
     MEMORY = 8                        # second levels that hold less than what comes from memory
     THIRD_LEVEL = 32                  # and that hold as much as the third level of a Zen 4
 
@@ -158,14 +156,13 @@ cdef inline bint weights_are_far(const Plan *p) noexcept nogil:
     return weight_bytes(p) > second_level() // 2
 
 
-cdef inline bint are_far(const Plan *p, Py_ssize_t channels) noexcept nogil:
-    """So many channels of all pixels are more than the second level holds."""
-    return channels * p.pixels * p.unit > second_level()
+cdef inline bint are_far(const Plan *p, Py_ssize_t channels, int caches=1) noexcept nogil:
+    """So many channels of all pixels are more than so many second levels hold."""
+    return channels * p.pixels * p.unit > caches * second_level()
 
 
 cdef inline bint x_is_far(const Plan *p, int caches) noexcept nogil:
-    """x is more than so many second levels hold."""
-    return p.c_in * p.pixels * p.unit > caches * second_level()
+    return are_far(p, p.c_in, caches)
 
 
 cdef inline bint rows_are_far(const Plan *p) noexcept nogil:
@@ -223,11 +220,9 @@ cdef inline Py_ssize_t tallest(const Plan *p, Py_ssize_t vectors) noexcept nogil
 
 
 cdef inline Py_ssize_t height(const Plan *p, Py_ssize_t vectors) noexcept nogil:
-    """Rows of a tile so wide, where pixels are rows. Sixteen vectors of sums keep a processor busy that computes vectors in
-    halves, and with more it does not get over the end of a tile ahead of time: fourteen layers of 16 to 128 terms, NHWC, are
-    1.009 times as fast so, 24 to 144 and 16 to 96 channels 1.02 and 1.03 times (Zen 4)."""
-    cdef bint halves = p.isa.fma_cycles == 1
-    return min(tallest(p, vectors), LOW_SUMS // vectors if halves and p.c_in <= SHORT_TERMS else MAX_ROWS)
+    """Rows of a tile so wide, where pixels are rows. Fourteen layers of 16 to 128 terms, NHWC, are 1.009 times as fast with
+    low tiles, 24 to 144 and 16 to 96 channels 1.02 and 1.03 times (Zen 4)."""
+    return min(tallest(p, vectors), LOW_SUMS // vectors if tiles_are_low(p.isa, p.c_in) else MAX_ROWS)
 
 
 cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:

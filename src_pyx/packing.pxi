@@ -25,7 +25,7 @@ cdef struct Band:
 cdef inline bint tiles_are_low(const isa *isa, Py_ssize_t c_in) noexcept nogil:
     """Sixteen to twenty vectors of sums keep a processor busy that computes vectors in halves; with more it does not get
     over the end of a tile ahead of time, which short sums feel."""
-    return isa.fma_cycles == 1 and c_in <= SHORT_TERMS
+    return isa.fma and isa.fma_cycles == 1 and c_in <= SHORT_TERMS
 
 
 cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py_ssize_t c_in,

@@ -266,7 +266,7 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             /* the last bytes of vectors: the first line may be that of vectors before */
             const char *const next = b_next + LINE_BYTES - 1;
             ptrdiff_t n = k; /* steps until `strip` comes to the end of it */
-            strip = ahead == FAR_STRIP ? b + V * sizeof(vec) + LINE_BYTES - 1 : next;
+            strip = ahead == FAR_STRIP ? b + V * sizeof(vec) + FAR_AHEAD + LINE_BYTES - 1 : next;
             if (n > 2 * STEPS_AHEAD && ahead != FAR_STRIP) {
                 n -= STEPS_AHEAD;
                 strip = b + STEPS_AHEAD * t->b_k + LINE_BYTES - 1;

@@ -16,8 +16,17 @@ INLINE void NAME(add_terms)(const int C_OUT, const int V, const int ROWS, const 
                 sum[o * V] = vfma_at(b + k * t->b_k + o * sizeof(REAL), row[k], sum[o * V]);
 }
 
+/* Fetch what LANES pixels read, `ahead` bytes further. From memory into the second level, which has more lines under way. */
+INLINE void NAME(fetch_ahead)(const int FAR, const char *a, ptrdiff_t a_row, ptrdiff_t ahead) {
+    UNROLL for (int j = 0; j < LANES; j++) {
+        if (FAR) PREFETCH(a + j * a_row + ahead);
+        else PREFETCH_NEAR(a + j * a_row + ahead);
+    }
+}
+
 /* The next terms, up to LANES, of the sums of V vectors of pixels, `last` pixels in the last vector: side by side, so that none
- * waits for its chain. AHEAD: those `ahead` bytes further are prefetched; a constant, which makes six layers 1.1 times as fast. */
+ * waits for its chain. AHEAD: those so many tiles further, `ahead` bytes, are prefetched; a constant, which makes six layers
+ * 1.1 times as fast. */
 INLINE void NAME(terms_of_pixels)(const int C_OUT, const int V, const int AHEAD, const struct tile_run *t, const char *a,
                                   const char *b, int last, ptrdiff_t ahead, int terms, vec *sum) {
     const ptrdiff_t a_row = t->a_row;
@@ -28,8 +37,7 @@ INLINE void NAME(terms_of_pixels)(const int C_OUT, const int V, const int AHEAD,
             const int pixel = LANE_PIXEL(j, PARTS_OF(C_OUT));
             row[j] = pixel < pixels ? vload_last(a + pixel * a_row, terms) : (vec){0};
         }
-        if (AHEAD)
-            UNROLL for (int j = 0; j < LANES; j++) PREFETCH_NEAR(a + j * a_row + ahead);
+        if (AHEAD) NAME(fetch_ahead)(AHEAD > 1, a, a_row, ahead);
         NAME(transpose)(LANES, row);
         NAME(add_terms)(C_OUT, V, LANES, t, row, b, terms, sum + v);
     }
@@ -37,8 +45,8 @@ INLINE void NAME(terms_of_pixels)(const int C_OUT, const int V, const int AHEAD,
 
 /* The last terms, up to HALVES: two pixels share a vector, SIDE apart, as that puts the parts of 16 bytes in order. Half of
  * the shuffles of a square, whose vectors would be half empty: 8 to 3 channels are 1.21 times as fast (AVX-512). */
-INLINE void NAME(last_terms_of_pixels)(const int C_OUT, const int V, const struct tile_run *t, const char *a, const char *b,
-                                       int last, int terms, vec *sum) {
+INLINE void NAME(last_terms_of_pixels)(const int C_OUT, const int V, const int AHEAD, const struct tile_run *t, const char *a,
+                                       const char *b, int last, ptrdiff_t ahead, int terms, vec *sum) {
     const ptrdiff_t a_row = t->a_row;
     UNROLL for (int v = 0; v < V; v++, a += LANES * a_row) {
         const int pixels = v < V - 1 ? LANES : last;
@@ -48,24 +56,31 @@ INLINE void NAME(last_terms_of_pixels)(const int C_OUT, const int V, const struc
             const int first = LANE_PIXEL(lane, PARTS_OF(C_OUT)), second = LANE_PIXEL(lane + SIDE, PARTS_OF(C_OUT));
             row[j] = vhalves(a + first * a_row, first < pixels ? terms : 0, a + second * a_row, second < pixels ? terms : 0);
         }
+        if (AHEAD) NAME(fetch_ahead)(AHEAD > 1, a, a_row, ahead);
         NAME(transpose)(HALVES, row);
         NAME(add_terms)(C_OUT, V, HALVES, t, row, b, terms, sum + v);
     }
 }
 
-/* All terms of V vectors of pixels. */
-INLINE void NAME(sums_of_pixels)(const int C_OUT, const int V, const struct tile_run *t, const char *a, int last, vec *sum) {
-    const ptrdiff_t tile = V * LANES * t->a_row;
-    const ptrdiff_t ahead = t->ahead_lines && a + 2 * tile <= t->a_end ? tile : 0; /* if there is a whole one */
+/* All terms. */
+INLINE void NAME(all_terms_of_pixels)(const int C_OUT, const int V, const int AHEAD, const struct tile_run *t, const char *a,
+                                      int last, ptrdiff_t ahead, vec *sum) {
     const char *b = t->b;
     ptrdiff_t k = t->depth;
-    if (ahead)
-        for (; k >= LANES; k -= LANES, a += sizeof(vec), b += LANES * t->b_k)
-            NAME(terms_of_pixels)(C_OUT, V, 1, t, a, b, last, ahead, LANES, sum);
     for (; k >= LANES; k -= LANES, a += sizeof(vec), b += LANES * t->b_k)
-        NAME(terms_of_pixels)(C_OUT, V, 0, t, a, b, last, 0, LANES, sum);
-    if (k > HALVES) NAME(terms_of_pixels)(C_OUT, V, 0, t, a, b, last, 0, (int)k, sum);
-    else if (HALVES && k > 0) NAME(last_terms_of_pixels)(C_OUT, V, t, a, b, last, (int)k, sum);
+        NAME(terms_of_pixels)(C_OUT, V, AHEAD, t, a, b, last, ahead, LANES, sum);
+    if (k > HALVES) NAME(terms_of_pixels)(C_OUT, V, AHEAD, t, a, b, last, ahead, (int)k, sum);
+    else if (HALVES && k > 0) NAME(last_terms_of_pixels)(C_OUT, V, AHEAD, t, a, b, last, ahead, (int)k, sum);
+}
+
+/* Those of V vectors of pixels. */
+INLINE void NAME(sums_of_pixels)(const int C_OUT, const int V, const struct tile_run *t, const char *a, int last, vec *sum) {
+    const ptrdiff_t tile = V * LANES * t->a_row;
+    ptrdiff_t ahead = t->ahead_lines * tile;
+    if (a + ahead + tile > t->a_end) ahead = 0; /* no whole tile is there */
+    if (ahead == 0) NAME(all_terms_of_pixels)(C_OUT, V, 0, t, a, last, 0, sum);
+    else if (ahead == tile) NAME(all_terms_of_pixels)(C_OUT, V, 1, t, a, last, ahead, sum);
+    else NAME(all_terms_of_pixels)(C_OUT, V, 2, t, a, last, ahead, sum);
 }
 
 /* One output: a tile of one row and V vectors, from pixel `first` on. */

@@ -178,7 +178,8 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
         if (AHEAD && AMONG(i, a_lines, STEPS)) {
-            PREFETCH_NEAR(at->a_ahead);
+            if (V == 1) PREFETCH(at->a_ahead);
+            else PREFETCH_NEAR(at->a_ahead);
             at->a_ahead += a_ahead_k * STEPS / a_lines;
         }
         if (AHEAD == PANEL || AHEAD == PANELS)

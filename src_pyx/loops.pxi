@@ -331,7 +331,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
             # to 4 channels on 200×200 are 1.7 times as fast so, 64 to 1 on 300×300 and 48 to 4 on 400×400 1.5 times.
             t.ahead_lines = 0
             if x_is_far(p, 1) and 2 * p.wide.real[p.unit == 8].lanes * x.pixel < first_level():
-                t.ahead_lines = 4 if x_is_far(p, MEMORY * 3 // 2) else 1
+                t.ahead_lines = 4 if pixels_come_from_memory(p) else 1
             p.mix(&t)
         else:
             slices(p, &t, k, max(1, ceil_div(depth, p.slice)), count, ceil_div(count, height(p, vectors)), channels)

@@ -292,6 +292,18 @@ cdef inline bint fill_squares(const Plan *p) noexcept nogil:
     return p.c_in > 2 * lanes or (p.c_in - 1) % lanes >= lanes // 4 - 1
 
 
+cdef inline bint pixels_come_from_memory(const Plan *p) noexcept nogil:
+    return x_is_far(p, MEMORY * 3 // 2)
+
+
+cdef inline bint transpose_for(const Plan *p) noexcept nogil:
+    """Whether few.h pays for so many outputs: more than FEW of pixels that are a square, and from memory six of them. 103 to 9
+    channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94 times, 24 to 6 0.7 times (Zen
+    4)."""
+    cdef Py_ssize_t lanes = p.wide.real[p.unit == 8].lanes
+    return fill_squares(p) and (p.c_out <= FEW or p.c_in >= lanes * (6 if pixels_come_from_memory(p) else 1))
+
+
 cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
     """The kernel for pixels in a row whose few channels lie side by side, if x and outputs are such pixels; or for their few
     outputs."""
@@ -305,7 +317,7 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
     if p.c_out == 1 and p.c_in > 1 and p.out.pixel[inner] == p.unit and (
             not p.has_residual or p.residual.load == p.copy and p.residual.pixel[inner] == p.unit):
         return wide.few[1]
-    if p.c_in > FEW and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES and 1 < p.c_out <= FEW and fill_squares(p) and (
+    if p.c_in > FEW and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES and 1 < p.c_out <= MOST_FEW and transpose_for(p) and (
             p.out.channel == p.unit and p.out.pixel[inner] == p.c_out * p.unit and not p.has_residual):
         return wide.few[p.c_out]         # whose sums start from the bias alone: they are not cut (cuts_of)
     return NULL

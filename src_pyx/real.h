@@ -64,9 +64,9 @@ static const struct kernels NAME(kernels) = {
     .tile = {[0] = {TILES(BY_DEPTH)}, [1] = {TILES(BY_ROWS)}},
 #ifdef HAS_PICK
     .mix = {MIXES(MIX_ENTRY)},
-    .few = {NULL, NAME(few_1), NAME(few_2), NAME(few_3), NAME(few_4)},
+    .few = {[1] = NAME(few_1), FEWS(FEW_ENTRY)},
 #else
-    .few = {NULL, NAME(few_1)},
+    .few = {[1] = NAME(few_1)},
 #endif
     .copy = NAME(copy),
 };

@@ -297,9 +297,9 @@ cdef inline bint pixels_come_from_memory(const Plan *p) noexcept nogil:
 
 
 cdef inline bint transpose_for(const Plan *p) noexcept nogil:
-    """Whether few.h pays for so many outputs: more than FEW of pixels that are a square, and from memory six of them. 103 to 9
-    channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94 times, 24 to 6 0.7 times (Zen
-    4)."""
+    """Whether few.h pays for so many outputs: more than FEW of pixels that are a square, and from memory six of them. 103 to
+    9 channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94 times, 24 to 6 0.7 times
+    (Zen 4)."""
     cdef Py_ssize_t lanes = p.wide.real[p.unit == 8].lanes
     return fill_squares(p) and (p.c_out <= FEW or p.c_in >= lanes * (6 if pixels_come_from_memory(p) else 1))
 

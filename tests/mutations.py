@@ -360,8 +360,19 @@ MUTANTS = (
         isa="avx2",
     ),
     Mutant(
-        "last terms of few outputs", "few.h", (("last, 0, (int)k, sum", "last, 0, LANES, sum"),), GUARDS, isa="avx512"
+        "last terms of few outputs",
+        "few.h",
+        (
+            (
+                "NAME(terms_of_pixels)(C_OUT, V, AHEAD, t, a, b, last, ahead, (int)k",
+                "NAME(terms_of_pixels)(C_OUT, V, AHEAD, t, a, b, last, ahead, LANES",
+            ),
+        ),
+        GUARDS,
+        isa="avx512",
     ),
+    Mutant("pixels of more outputs", "few.h", (("row[i], C_OUT);", "row[i], LANES);"),), GUARDS, isa="avx512"),
+    Mutant("pixels from memory", "few.h", (("V, 2, t, a, last", "V, 2, t, a + t->a_row, last"),), LARGE, isa="avx512"),
     Mutant(
         "bounds of few outputs",
         "few.h",

@@ -103,7 +103,9 @@ def test_residual_and_bounds_come_after_a_sum_in_parts(isa, layout, dtype, rng, 
         assert same_bits(y, expected), threads
 
 
-@pytest.mark.parametrize("size", ((64, 12, 140, 141), (64, 70, 140, 144), (20, 96, 140, 141), (300, 40, 60, 61)))
+@pytest.mark.parametrize(
+    "size", ((64, 12, 140, 141), (64, 70, 140, 144), (20, 96, 140, 141), (300, 40, 60, 61), (40, 1, 290, 301))
+)
 def test_corners_of_planes_beyond_every_cache(isa, layout, rng, size):
     """Such planes are read some channels at a time or written all channels at a time, those of a corner alone are not."""
     x, weight, bias, residual = operands(rng, (1, *size), "float32")

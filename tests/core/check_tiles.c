@@ -167,7 +167,7 @@ static void check_mix(const struct isa *isa, tile_kernel mix, int c_in, int c_ou
     const struct strided a = grids(0, 1, pixels, c_in, c_in, gap, 1, 1), b = grids(1, 1, c_in, c_out, c_out, (int)any(3), 1, 1),
                          start = grids(2, 1, 1, c_out, c_out, 0, 1, 1), c = grids(3, 1, pixels, c_out, c_out, 0, 1, 0);
     struct tile_run t = {.tiles = pixels, .depth = c_in, .a = a.data, .b = b.data, .b_k = b.row, .start = start.data, .c = c.data};
-    t.a_row = a.row, t.a_end = t.a + pixels * a.row, t.ahead_lines = any(2);
+    t.a_row = a.row, t.a_end = t.a + pixels * a.row, t.ahead_lines = any(3);
     set_bounds(isa, &t);
     mix(&t);
     for (ptrdiff_t i = 0; i < pixels; i++)
@@ -192,7 +192,7 @@ void check_mixes(const struct isa *isa) {
                     for (int i = 0; i < ROUNDS && kernels->mix[c_in][c_out]; i++)
                         check_mix(isa, kernels->mix[c_in][c_out], c_in, c_out, pixels, 0);
             for (int c_in = 1; c_in < 3 * kernels->lanes; c_in++)
-                for (int c_out = 1; c_out <= FEW; c_out++)
+                for (int c_out = 1; c_out <= MOST_FEW; c_out++)
                     if (kernels->few[c_out]) check_mix(isa, kernels->few[c_out], c_in, c_out, pixels, (int)any(3));
         }
     }

@@ -131,7 +131,7 @@ cdef double page_cycles(const Plan *p, Py_ssize_t depth) noexcept nogil:
 
 cdef inline double slower(const Plan *p, double factor) noexcept nogil:
     """Factors of memory are measured with two lines of multiply-adds in a cycle; with fewer sums take longer, and memory
-    does not. Where 64 bytes are computed in halves, 34 layers in NCHW are 1.04 times as fast as if whole vectors were not,
+    does not. Where 64 bytes are computed in halves, 36 layers in NCHW are 1.04 times as fast as if whole vectors were not,
     200 to 16 channels on 256×256 pixels 1.25 times (Zen 4)."""
     return 1 + (factor - 1) * p.kernels.lanes * p.unit / (2 * LINE_BYTES * p.isa.fma_cycles)
 

@@ -16,17 +16,17 @@ INLINE void NAME(add_terms)(const int C_OUT, const int V, const int ROWS, const 
                 sum[o * V] = vfma_at(b + k * t->b_k + o * sizeof(REAL), row[k], sum[o * V]);
 }
 
-/* Fetch what LANES pixels read, `ahead` bytes further. From memory into the second level, which has more lines under way. */
-INLINE void NAME(fetch_ahead)(const int FAR, const char *a, ptrdiff_t a_row, ptrdiff_t ahead) {
-    UNROLL for (int j = 0; j < LANES; j++) {
-        if (FAR) PREFETCH(a + j * a_row + ahead);
+/* Prefetch what later tiles read, `ahead` bytes further, if AHEAD tells where to: the second level has more lines under way. A
+ * constant, which makes six layers 1.1 times as fast. */
+INLINE void NAME(fetch_ahead)(const int AHEAD, const char *a, ptrdiff_t a_row, ptrdiff_t ahead) {
+    UNROLL for (int j = 0; AHEAD && j < LANES; j++) {
+        if (AHEAD == INTO_SECOND) PREFETCH(a + j * a_row + ahead);
         else PREFETCH_NEAR(a + j * a_row + ahead);
     }
 }
 
 /* The next terms, up to LANES, of the sums of V vectors of pixels, `last` pixels in the last vector: side by side, so that none
- * waits for its chain. AHEAD: those so many tiles further, `ahead` bytes, are prefetched; a constant, which makes six layers
- * 1.1 times as fast. */
+ * waits for its chain. */
 INLINE void NAME(terms_of_pixels)(const int C_OUT, const int V, const int AHEAD, const struct tile_run *t, const char *a,
                                   const char *b, int last, ptrdiff_t ahead, int terms, vec *sum) {
     const ptrdiff_t a_row = t->a_row;
@@ -37,7 +37,7 @@ INLINE void NAME(terms_of_pixels)(const int C_OUT, const int V, const int AHEAD,
             const int pixel = LANE_PIXEL(j, PARTS_OF(C_OUT));
             row[j] = pixel < pixels ? vload_last(a + pixel * a_row, terms) : (vec){0};
         }
-        if (AHEAD) NAME(fetch_ahead)(AHEAD > 1, a, a_row, ahead);
+        NAME(fetch_ahead)(AHEAD, a, a_row, ahead);
         NAME(transpose)(LANES, row);
         NAME(add_terms)(C_OUT, V, LANES, t, row, b, terms, sum + v);
     }
@@ -56,7 +56,7 @@ INLINE void NAME(last_terms_of_pixels)(const int C_OUT, const int V, const int A
             const int first = LANE_PIXEL(lane, PARTS_OF(C_OUT)), second = LANE_PIXEL(lane + SIDE, PARTS_OF(C_OUT));
             row[j] = vhalves(a + first * a_row, first < pixels ? terms : 0, a + second * a_row, second < pixels ? terms : 0);
         }
-        if (AHEAD) NAME(fetch_ahead)(AHEAD > 1, a, a_row, ahead);
+        NAME(fetch_ahead)(AHEAD, a, a_row, ahead);
         NAME(transpose)(HALVES, row);
         NAME(add_terms)(C_OUT, V, HALVES, t, row, b, terms, sum + v);
     }
@@ -78,9 +78,9 @@ INLINE void NAME(sums_of_pixels)(const int C_OUT, const int V, const struct tile
     const ptrdiff_t tile = V * LANES * t->a_row;
     ptrdiff_t ahead = t->ahead_lines * tile;
     if (a + ahead + tile > t->a_end) ahead = 0; /* no whole tile is there */
-    if (ahead == 0) NAME(all_terms_of_pixels)(C_OUT, V, 0, t, a, last, 0, sum);
-    else if (ahead == tile) NAME(all_terms_of_pixels)(C_OUT, V, 1, t, a, last, ahead, sum);
-    else NAME(all_terms_of_pixels)(C_OUT, V, 2, t, a, last, ahead, sum);
+    if (ahead == 0) NAME(all_terms_of_pixels)(C_OUT, V, NOWHERE, t, a, last, 0, sum);
+    else if (ahead == tile) NAME(all_terms_of_pixels)(C_OUT, V, INTO_FIRST, t, a, last, ahead, sum);
+    else NAME(all_terms_of_pixels)(C_OUT, V, INTO_SECOND, t, a, last, ahead, sum);
 }
 
 /* One output: a tile of one row and V vectors, from pixel `first` on. */
@@ -127,8 +127,8 @@ INLINE void NAME(few)(const int C_OUT, const struct tile_run *t) {
     }
 }
 
-/* More than FEW outputs where they leave a vector of tiles half empty, need no more registers than there are, and are more
- * than 1.04 times as fast so: 103 to 9 channels 1.3 times; not 7 or 8, whose tiles have vectors of half a line. */
+/* More than FEW outputs where they leave a vector of tiles half empty, need no more registers than there are, and 100
+ * channels are more than 1.04 times as fast so, to 9 outputs 1.3 times; not 7 or 8, whose tiles have vectors of half a line. */
 #undef FEWS
 #if VREGS != 32 || defined(NARROW)
 #define FEWS(X) X(2) X(3) X(4)

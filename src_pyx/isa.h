@@ -12,17 +12,18 @@ enum { LINE_BYTES = 64 };
 /* Have the second-level cache fetch a line; the first level. */
 #define PREFETCH(p) __builtin_prefetch(p, 0, 2)
 #define PREFETCH_NEAR(p) __builtin_prefetch(p, 0, 3)
+enum { NOWHERE, INTO_FIRST, INTO_SECOND }; /* where few.h prefetches to */
 /* What the steps of a tile prefetch, if anything. STRIP: of x, into the first level, what comes STEPS_AHEAD later, also the
  * first rows of the strip that the next tile reads: nineteen layers in NCHW whose x is in the third level take 1.07 times as
  * long with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps. BLOCK: a line of a walk
  * through the block after this one. Both, alone or together, also the weights that come ROWS_AHEAD later. FAR_STRIP: of x in
  * memory, each row, as much as a strip from FAR_AHEAD bytes behind it on, into the second level: 60 to 20 channels on 300×300
  * pixels take 1.2 times as long with STRIP; 25 layers of few outputs, NCHW, are 1.04 times as fast with 256 bytes as with none,
- * 103 to 9 channels on 293×293, whose rows lie across lines, 1.4 to 2.2 times (Zen 4). PIXELS: rows of x, into the first level.
- * PANEL: these, and there the weights that come WEIGHTS_AHEAD later: thirteen layers in NHWC whose panels are 48 KiB and more
- * are 1.05 times as fast, 256 to 64 channels on 56×56 pixels 1.13 times; in a small program 2 to 12 steps are within 2 %, and
- * every second line gives a third of it. PANELS: these, and the next panel into the second level; where x lies by rows, as
- * slices of panels stay in the first level, only x and the next panel. */
+ * 103 to 9 channels on 293×293, whose rows lie across lines, 1.4 to 2.2 times (Zen 4). PIXELS: rows of x, into the first level,
+ * of tiles one vector wide into the second. PANEL: these, and there the weights that come WEIGHTS_AHEAD later: thirteen layers
+ * in NHWC whose panels are 48 KiB and more are 1.05 times as fast, 256 to 64 channels on 56×56 pixels 1.13 times; in a small
+ * program 2 to 12 steps are within 2 %, and every second line gives a third of it. PANELS: these, and the next panel into the
+ * second level; where x lies by rows, as slices of panels stay in the first level, only x and the next panel. */
 enum { NOTHING, STRIP, FAR_STRIP, BLOCK, STRIP_AND_BLOCK, PIXELS, PANEL, PANELS };
 enum { FAR_AHEAD = 256 }; /* bytes */
 enum { STEPS_AHEAD = 16, WEIGHTS_AHEAD = 4 };
@@ -54,7 +55,7 @@ struct tile_run {
     const char *start;
     ptrdiff_t start_row, start_tile;
     int start_by_row;
-    ptrdiff_t ahead_lines; /* lines whose steps prefetch, the first ones */
+    ptrdiff_t ahead_lines; /* lines whose steps prefetch, the first ones; tiles ahead that few.h does */
     int ahead;             /* what */
     /* and where: rows of a from a_ahead bytes after the tile's own on, a_ahead_k further at each (where rows lie side by side,
      * as a moves), but none of x behind a_end; a panel from b_ahead on, b_ahead_k further in a step; a block as `walk` says. A

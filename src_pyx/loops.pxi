@@ -305,7 +305,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
             t.ahead = PANEL
         else:
             # Low tiles of pixels of up to two lines are rather followed by the processor's own prefetcher: 16 to 16 channels
-            # on 512×512 pixels are 1.15 times as fast so, eleven such layers 1.05 times (Zen 4). With AVX2 32 to 16 on
+            # on 512×512 pixels are 1.15 times as fast so, fourteen such layers 1.04 times (Zen 4). With AVX2 32 to 16 on
             # 400×400 would take 1.15 times as long.
             t.ahead = NOTHING
             if afresh and not (p.x.packed or tiles_are_low(p.isa, p.c_in) and x.pixel <= 2 * LINE_BYTES):
@@ -326,12 +326,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
             t.residual_line = residual.stretch if t.residual else 0
         if p.mix != NULL:
             t.tiles = count
-            # A tile ahead, if x is not near, and the first level holds a tile: 1024 to 1 channels on 28×28 pixels take 1.3
-            # times as long with prefetches, 64 to 1 on 64×64, which are near, 1.1 times. From memory four tiles ahead: 200
-            # to 4 channels on 200×200 are 1.7 times as fast so, 64 to 1 on 300×300 and 48 to 4 on 400×400 1.5 times.
-            t.ahead_lines = 0
-            if x_is_far(p, 1) and 2 * p.wide.real[p.unit == 8].lanes * x.pixel < first_level():
-                t.ahead_lines = 4 if pixels_come_from_memory(p) else 1
+            t.ahead_lines = tiles_ahead(p)
             p.mix(&t)
         else:
             slices(p, &t, k, max(1, ceil_div(depth, p.slice)), count, ceil_div(count, height(p, vectors)), channels)

@@ -180,8 +180,8 @@ cdef inline bint few_bands_read_memory(const Plan *p) noexcept nogil:
 
 
 cdef inline bint one_band_streams(const Plan *p) noexcept nogil:
-    """All outputs are one band, which reads x from memory, uncut: two lines of each row at a time. Fourteen such layers,
-    NCHW, are 1.09 times as fast so as with up to four, on two threads 1.06 times; 8 to 3 channels on 700×700 pixels, whose
+    """All outputs are one band, which reads x from memory, uncut: two lines of each row at a time. Fifteen layers, NCHW,
+    are 1.09 times as fast so as with up to four, on two threads 1.05 times; of them 8 to 3 channels on 700×700 pixels, whose
     tiles are soon done, 0.8 times (Zen 4)."""
     return (p.bands[0] == 1 and 2 * FEW < p.c_in <= FAR_STREAMS and few_bands_read_memory(p)
             and collisions(p.x.channel, p.c_in) == 1)
@@ -285,23 +285,29 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     p.cuts = cuts_of(p)
 
 
-cdef inline bint fill_squares(const Plan *p) noexcept nogil:
-    """The channels of x fill at least half of what is transposed last (few.h), which costs as much as if it were full, or
-    there are two whole squares beside it."""
-    cdef Py_ssize_t lanes = p.wide.real[p.unit == 8].lanes
-    return p.c_in > 2 * lanes or (p.c_in - 1) % lanes >= lanes // 4 - 1
-
-
 cdef inline bint pixels_come_from_memory(const Plan *p) noexcept nogil:
     return x_is_far(p, MEMORY * 3 // 2)
 
 
+cdef inline Py_ssize_t tiles_ahead(const Plan *p) noexcept nogil:
+    """How far few.h prefetches: a tile, if x is not near and the first level holds two; 1024 to 1 channels on 28×28 pixels
+    take 1.3 times as long with prefetches, 64 to 1 on 64×64, which are near, 1.1 times. From memory four tiles: 200 to 4
+    channels on 200×200 are 1.7 times as fast so, 64 to 1 on 300×300 and 48 to 4 on 400×400 1.5 times (Zen 4)."""
+    cdef Py_ssize_t tile = p.wide.real[p.unit == 8].lanes * p.x.pixel[p.axes - 1]
+    if not x_is_far(p, 1) or 2 * tile >= first_level():
+        return 0
+    return 4 if pixels_come_from_memory(p) else 1
+
+
 cdef inline bint transpose_for(const Plan *p) noexcept nogil:
-    """Whether few.h pays for so many outputs: more than FEW of pixels that are a square, and from memory six of them. 103 to
-    9 channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94 times, 24 to 6 0.7 times
-    (Zen 4)."""
+    """Whether few.h pays: the channels of x fill at least half of the square that is transposed last, which costs as much as
+    if it were full, or there are two whole ones beside it. For more than FEW outputs pixels are a square at least, and from
+    memory six of them: 103 to 9 channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94
+    times, 24 to 6 0.7 times (Zen 4)."""
     cdef Py_ssize_t lanes = p.wide.real[p.unit == 8].lanes
-    return fill_squares(p) and (p.c_out <= FEW or p.c_in >= lanes * (6 if pixels_come_from_memory(p) else 1))
+    if p.c_out > FEW and p.c_in < lanes * (6 if pixels_come_from_memory(p) else 1):
+        return False
+    return p.c_in > 2 * lanes or (p.c_in - 1) % lanes >= lanes // 4 - 1
 
 
 cdef tile_kernel mix_of(const Plan *p) noexcept nogil:

@@ -372,7 +372,9 @@ MUTANTS = (
         isa="avx512",
     ),
     Mutant("pixels of more outputs", "few.h", (("row[i], C_OUT);", "row[i], LANES);"),), GUARDS, isa="avx512"),
-    Mutant("pixels from memory", "few.h", (("V, 2, t, a, last", "V, 2, t, a + t->a_row, last"),), LARGE, isa="avx512"),
+    Mutant(
+        "pixels from memory", "few.h", (("SECOND, t, a, last", "SECOND, t, a + t->a_row, last"),), LARGE, isa="avx512"
+    ),
     Mutant(
         "bounds of few outputs",
         "few.h",

@@ -64,6 +64,7 @@ cdef double MASKED = 0.15
 
 # Bytes in a cycle that the third level gives.
 cdef double FAR_BYTES_PER_CYCLE = 8
+cdef double MEMORY_BYTES_PER_CYCLE = 3
 
 # Pages that the two levels of a TLB hold, 64 to 96 and 1024 to 3072 today, and what a step costs whose page they do not
 # have: 2048 to 256 channels on 33×33 pixels, NCHW, take 1.2 times as long in place as packed, if the sums are not cut.
@@ -203,5 +204,5 @@ cdef double cycles(const Plan *p) noexcept nogil:
     # each block reads all weights; those that the second level does not keep come from afar
     if weights_are_far(p):
         each += (ceil_div(p.pixels, min(p.stretch * stretches_in_line(p, p.threads), ceil_div(x_bytes(p), depth * unit)))
-                 * <double> p.c_in * p.c_out * unit / FAR_BYTES_PER_CYCLE)
+                 * <double> p.c_in * p.c_out * unit / (MEMORY_BYTES_PER_CYCLE if weights_come_from_memory(p) else FAR_BYTES_PER_CYCLE))
     return each

@@ -12,6 +12,8 @@ cdef enum:
 cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)
 cdef Py_ssize_t LARGE_X_BYTES = X_BYTES * 2
 cdef Py_ssize_t PACKED_BYTES = 512 << 10
+cdef Py_ssize_t FAR_X_BYTES = 2 * second_level()
+cdef Py_ssize_t SCRATCH_BYTES = 1 << 20
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us
 # with half of the pixels each, 58 us with half of the channels.
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
@@ -161,6 +163,10 @@ cdef inline bint weights_are_far(const Plan *p) noexcept nogil:
     return weight_bytes(p) > second_level() // 2
 
 
+cdef inline bint weights_come_from_memory(const Plan *p) noexcept nogil:
+    return weight_bytes(p) > MEMORY * second_level()
+
+
 cdef inline bint are_far(const Plan *p, Py_ssize_t channels, int caches=1) noexcept nogil:
     """So many channels of all pixels are more than so many second levels hold."""
     return channels * p.pixels * p.unit > caches * second_level()
@@ -189,6 +195,8 @@ cdef inline bint one_band_streams(const Plan *p) noexcept nogil:
 
 cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
     if p.pixels_are_rows:
+        if weights_come_from_memory(p):
+            return SCRATCH_BYTES if p.x.packed else FAR_X_BYTES
         return LARGE_X_BYTES if weights_are_far(p) else X_BYTES
     return (PACKED_BYTES if weights_are_far(p) else X_BYTES) * p.kernels.lanes * p.unit // LINE_BYTES
 
@@ -332,8 +340,11 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
 cdef bint by_channels(const Plan *p, int threads) noexcept nogil:
     """Whether threads share out the output channels rather than the pixels: planes so small that most channels would have a
     cache line that two threads write, unless that costs less than to pack x in each thread."""
-    return (p.pixels // p.stretch * p.groups % threads and p.stretch * p.unit < threads * PLANE_BYTES
-            and p.out.pixel[p.axes - 1] == p.unit and (p.panels % threads == 0 or p.panels >= 4 * threads)
+    if p.pixels // p.stretch * p.groups % threads == 0 or p.panels % threads and p.panels < 16 * threads:
+        return False
+    if p.out.pixel[p.axes - 1] != p.unit:
+        return p.out.channel == p.unit and weights_are_far(p) and weight_bytes(p) > p.c_in * p.pixels * p.unit
+    return (p.stretch * p.unit < threads * PLANE_BYTES
             and copy_cycles(p, &p.x, p.c_in, p.x_by_depth) * (threads - 1) <= threads * SHARED_LINE_CYCLES * p.c_out)
 
 

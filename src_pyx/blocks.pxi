@@ -144,7 +144,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
             and (stretches > 1 or p.panels > 1 and 2 * p.c_out * p.unit >= PAGE_BYTES) and are_far(p, p.c_out)):
         p.block = min(p.block, pixels_of(p, FAR_OUT_BYTES, p.c_out, least))
     p.segment = p.stretch
-    if stretches > 1 and p.block >= 2 * p.stretch and p.mix == NULL and not p.abreast:
+    if stretches > 1 and p.block >= 2 * p.stretch and not p.abreast:
         p.segment *= stretches
         p.granule = least = p.stretch
         p.block -= p.block % p.stretch

@@ -254,7 +254,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
     cdef const char *weight = call.weight + block.group * p.weight_group + channel * p.c_in * p.unit
     cdef char *far_out = block.out + channel * p.out.channel
     cdef char *far_residual = block.residual + channel * p.residual.channel
-    cdef Py_ssize_t vectors, bands, rows
+    cdef Py_ssize_t vectors, bands, rows, line_of_pixels
     cdef bint afresh = block.loaded != cut, deep
     cdef Near x, out, residual
     cdef tile_run t
@@ -326,8 +326,15 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
             t.residual_line = residual.stretch if t.residual else 0
         if p.mix != NULL:
             t.tiles = count
+            t.columns = channels
             t.ahead_lines = tiles_ahead(p)
-            p.mix(&t)
+            for line_of_pixels in range(t.lines):
+                p.mix(&t)
+                t.a += t.a_line
+                t.c += t.c_line
+                t.start += t.start_line
+                if t.residual != NULL:
+                    t.residual += t.residual_line
         else:
             slices(p, &t, k, max(1, ceil_div(depth, p.slice)), count, ceil_div(count, height(p, vectors)), channels)
     else:

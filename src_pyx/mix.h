@@ -7,8 +7,6 @@
 #define LANE_PIXEL(lane, PARTS) ((PARTS) ? (lane) % SIDE * (LANES / SIDE) + (lane) / SIDE : (lane))
 #define PIXEL_LANE(pixel, PARTS) ((PARTS) ? (pixel) % (LANES / SIDE) * SIDE + (pixel) / (LANES / SIDE) : (pixel))
 
-#ifdef HAS_PICK
-
 struct NAME(bounds) {
     vec low, high, zero;
 };
@@ -23,6 +21,15 @@ INLINE vec NAME(within)(int bounded, const struct NAME(bounds) *bounds, vec y) {
     if (bounded) y += bounds->zero;
     return y;
 }
+/* The code for t's bounds. */
+#undef BY_BOUNDS
+#define BY_BOUNDS(CODE) \
+    if (t->bounded == 0) CODE(0); \
+    else if (t->bounded == LOW) CODE(LOW); \
+    else if (HAS_RELU && t->bounded == RELU) CODE(RELU); \
+    else CODE(t->bounded);
+
+#ifdef HAS_PICK
 
 /* Picks for store_together. */
 INLINE void NAME(set_together)(const int C_OUT, const int PARTS, lane_index together[FEW][FEW][LANES]) {
@@ -97,10 +104,8 @@ INLINE void NAME(mix)(const int C_IN, const int C_OUT, const struct tile_run *t)
         mixer.bias[o] = vset1(t->start + o * sizeof(REAL));
         UNROLL for (int k = 0; k < C_IN; k++) mixer.weight[k][o] = vset1(t->b + k * t->b_k + o * sizeof(REAL));
     }
-    if (t->bounded == 0) NAME(mix_all)(C_IN, C_OUT, 0, &mixer, t);
-    else if (t->bounded == LOW) NAME(mix_all)(C_IN, C_OUT, LOW, &mixer, t);
-    else if (HAS_RELU && t->bounded == RELU) NAME(mix_all)(C_IN, C_OUT, RELU, &mixer, t);
-    else NAME(mix_all)(C_IN, C_OUT, t->bounded, &mixer, t);
+#define MIX_ALL(BOUNDED) NAME(mix_all)(C_IN, C_OUT, BOUNDED, &mixer, t)
+    BY_BOUNDS(MIX_ALL)
 }
 
 #define MIX(C_IN, C_OUT) \

@@ -5,6 +5,7 @@
 #include "copy.h"
 #include "mix.h"
 #include "few.h"
+#include "short.h"
 
 #define TILE(R, V)                                                                                              \
     static void NAME(tile_##R##x##V##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 1, t); }              \
@@ -68,5 +69,6 @@ static const struct kernels NAME(kernels) = {
 #else
     .few = {[1] = NAME(few_1)},
 #endif
+    .shorts = {SHORTS(SHORT_ENTRY)},
     .copy = NAME(copy),
 };

@@ -100,7 +100,27 @@ typedef __m256 vec;
 INLINE vlanes vlanes_of(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
 #endif
 INLINE vec vload_of(const char *p, vlanes lanes) { return OP(maskload)((const REAL *)p, lanes); }
-INLINE void vstore_n(char *p, vec x, int n) { OP(maskstore)((REAL *)p, vlanes_of(n), x); }
+/* In parts, as a masked store takes a Zen 4 a dozen cycles: 5 to 7 channels, NHWC, are 3 times as fast. */
+INLINE void vstore_n(char *p, vec x, int n) {
+    const __m256i all = (__m256i)x;
+    __m128i rest = _mm256_castsi256_si128(all);
+    const int bytes = n * (int)sizeof(REAL);
+    if (bytes == 32) {
+        _mm256_storeu_si256((__m256i *)p, all);
+        return;
+    }
+    if (bytes & 16) {
+        _mm_storeu_si128((__m128i *)p, rest);
+        rest = _mm256_extracti128_si256(all, 1);
+        p += 16;
+    }
+    if (bytes & 8) {
+        _mm_storel_epi64((__m128i *)p, rest);
+        rest = _mm_unpackhi_epi64(rest, rest);
+        p += 8;
+    }
+    if (bytes & 4) _mm_store_ss((float *)p, _mm_castsi128_ps(rest));
+}
 
 #else /* 16-byte vectors of the compiler: SSE2, NEON and others */
 #ifdef __x86_64__

@@ -229,8 +229,15 @@ def blocks(program):
         (400, 96, 1, 33),
         (9000, 3, 2, 3),
         (9000, 1, 2, 3),
+        (40, 1, 9, 5),
     )
-    views = ({}, {"x": View((2, 1, 0))}, {"out": View((2, 1, 0))}, {"x": View(steps=(-1, -1, -1)), "residual": MAP})
+    views = (
+        {},
+        {"x": View((2, 1, 0))},
+        {"out": View((2, 1, 0))},
+        {"x": View(steps=(-1, -1, -1)), "residual": MAP},
+        {"x": View((1, 2, 0), (1, 2, 1)), "residual": MAP},
+    )
     for shape, view in product(shapes, views):
         program.run(Case(*shape, **view))
 

@@ -162,26 +162,32 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
         }
 }
 
-static void check_mix(const struct isa *isa, tile_kernel mix, int c_in, int c_out, ptrdiff_t pixels, int gap) {
+/* Weights are `width` wide; from pixel to pixel there are gaps of x_gap and out_gap elements. */
+static void check_mix(const struct isa *isa, tile_kernel mix, int c_in, int c_out, ptrdiff_t pixels, ptrdiff_t width, int x_gap,
+                      int out_gap) {
     const ptrdiff_t unit = is_double ? 8 : 4;
-    const struct strided a = grids(0, 1, pixels, c_in, c_in, gap, 1, 1), b = grids(1, 1, c_in, c_out, c_out, (int)any(3), 1, 1),
-                         start = grids(2, 1, 1, c_out, c_out, 0, 1, 1), c = grids(3, 1, pixels, c_out, c_out, 0, 1, 0);
-    struct tile_run t = {.tiles = pixels, .depth = c_in, .a = a.data, .b = b.data, .b_k = b.row, .start = start.data, .c = c.data};
+    const struct strided a = grids(0, 1, pixels, c_in, c_in, x_gap, 1, 1), b = grids(1, 1, c_in, width, width, (int)any(3), 1, 1),
+                         start = grids(2, 1, 1, c_out, c_out, 0, 1, 1), c = grids(3, 1, pixels, c_out, c_out, out_gap, 1, 0);
+    struct tile_run t = {.tiles = pixels, .depth = c_in, .columns = c_out, .a = a.data, .b = b.data, .b_k = b.row};
+    t.start = start.data, t.c = c.data, t.c_row = c.row;
     t.a_row = a.row, t.a_end = t.a + pixels * a.row, t.ahead_lines = any(3);
     set_bounds(isa, &t);
     mix(&t);
-    for (ptrdiff_t i = 0; i < pixels; i++)
+    for (ptrdiff_t i = 0; i < pixels; i++) {
+        const char *end = t.c + i * c.row + c_out * unit, *const next = i < pixels - 1 ? t.c + (i + 1) * c.row : end;
         for (ptrdiff_t o = 0; o < c_out; o++) {
             double y = get(t.start + o * unit);
             for (ptrdiff_t k = 0; k < c_in; k++) y = multiply_add(isa, get(t.b + k * t.b_k + o * unit), get(t.a + i * a.row + k * unit), y);
             y = bounded(&t, y);
-            const double got = get(t.c + (i * c_out + o) * unit);
+            const double got = get(t.c + i * c.row + o * unit);
             CHECK(isnan(y) ? isnan(got) : memcmp(&y, &got, sizeof y) == 0, "%s, %d channels to %d, pixel %td of %td: %g, not %g",
                   isa->name, c_in, c_out, i, pixels, got, y);
         }
+        for (; end < next; end++) CHECK(*(const unsigned char *)end == CANARY, "%s: a gap was written to", isa->name);
+    }
 }
 
-/* Every count of pixels up to two whole rounds and every tail; and of channels where there are few outputs. */
+/* Every count of pixels up to two whole rounds and every tail; and of channels where there are few outputs or short sums. */
 void check_mixes(const struct isa *isa) {
     enum { ROUNDS = 6 }; /* each with other bounds */
     for (is_double = 0; is_double < 2; is_double++) {
@@ -190,10 +196,18 @@ void check_mixes(const struct isa *isa) {
             for (int c_in = 1; c_in <= FEW; c_in++)
                 for (int c_out = 1; c_out <= FEW; c_out++)
                     for (int i = 0; i < ROUNDS && kernels->mix[c_in][c_out]; i++)
-                        check_mix(isa, kernels->mix[c_in][c_out], c_in, c_out, pixels, 0);
+                        check_mix(isa, kernels->mix[c_in][c_out], c_in, c_out, pixels, c_out, 0, 0);
             for (int c_in = 1; c_in < 3 * kernels->lanes; c_in++)
                 for (int c_out = 1; c_out <= MOST_FEW; c_out++)
-                    if (kernels->few[c_out]) check_mix(isa, kernels->few[c_out], c_in, c_out, pixels, (int)any(3));
+                    if (kernels->few[c_out])
+                        check_mix(isa, kernels->few[c_out], c_in, c_out, pixels, c_out, (int)any(3), 0);
+            for (int c_in = 1; c_in <= MOST_SHORT && pixels < 10; c_in++)
+                for (int c_out = 1; c_out <= MAX_VECTORS * kernels->lanes; c_out++) {
+                    const int V = (c_out + kernels->lanes - 1) / kernels->lanes;
+                    if (kernels->shorts[c_in][V])
+                        check_mix(isa, kernels->shorts[c_in][V], c_in, c_out, pixels, V * kernels->lanes, (int)any(3),
+                                  (int)any(3));
+                }
         }
     }
 }

@@ -74,12 +74,13 @@ cdef void size_scratch(Plan *p) noexcept nogil:
 
 
 cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
-    """Terms of the sums that tiles whose rows are pixels add in one go. All if a tile has all pixels: 512 to 128 and 960 to 160
-    channels on 2×2, NCHW, are 1.1 and 1.15 times as fast as in slices, 2048 to 1000 on one, 1.05 times (Zen 4). If each row is
-    a line of x of its own, as many as leave these lines and a panel of weights in the first level for the next tile (1024 to
-    256 channels on 14×14, NCHW, 1.06 times as fast; 672 to 112 1.15 times with AVX2). Else all, or of weights that the second
-    level does not hold as many as leave a panel and the next one there: with a sixth of it for each 16 layers in NHWC are 1.09
-    times as fast as with panels in the first level (Xeon with 1 MiB), 3072 to 768 on 7×7 1.4 times as fast as in one go."""
+    """Terms of the sums that tiles whose rows are pixels add in one go. All if a tile has all pixels: 512 to 128 and 960 to
+    160 channels on 2×2, NCHW, are 1.1 and 1.15 times as fast as in slices, 2048 to 1000 on one, 1.05 times (Zen 4). If each
+    row is a line of x of its own, as many as leave these lines and a panel of weights in the first level for the next tile
+    (1024 to 256 channels on 14×14, NCHW, 1.06 times as fast; 672 to 112 1.15 times with AVX2). Else all, or of weights that
+    the second level does not hold as many as leave a panel and the next one there: with a sixth of it for each 16 layers in
+    NHWC are 1.09 times as fast as with panels in the first level (Xeon with 1 MiB), 3072 to 768 on 7×7 1.4 times as fast as
+    in one go."""
     if p.stretch <= tallest(p, p.panel_width // p.kernels.lanes):
         return max(1, p.c_in)
     if not p.x_by_depth:

@@ -60,9 +60,9 @@ cdef class Layer:
         cdef Py_ssize_t lanes = wide.lanes
         self.narrow = narrower(selected, self.c_out <= lanes // 2)
         self.of_panels = selected
-        # Half vectors where whole ones would add more than a 64th to the sums. 1024 and 2048 to 1000 channels of one pixel are
-        # 1.09 and 1.13 times as fast with whole ones, fourteen layers of 200 to 1000 channels on 36 to 400 pixels, NHWC, whose
-        # last vector is half full, 0.98 times at 200, 1.00 at 700 and 1.01 at 1000 (Zen 4).
+        # Half vectors where whole ones would add more than a 64th to the sums. 1024 and 2048 to 1000 channels of one pixel
+        # are 1.09 and 1.13 times as fast with whole ones, sixteen layers of 200 to 1000 channels on 36 to 400 pixels, NHWC,
+        # whose last vector is half full, 0.98 times at 200, 1.00 at 700 and 1.01 at 1000 (Zen 4).
         if self.narrow != NULL and padded(self.c_out, lanes) - padded(self.c_out, lanes // 2) > self.c_out // 64:
             self.of_panels = self.narrow
             lanes //= 2

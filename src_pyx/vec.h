@@ -119,7 +119,10 @@ INLINE void vstore_n(char *p, vec x, int n) {
         rest = _mm_unpackhi_epi64(rest, rest);
         p += 8;
     }
-    if (bytes & 4) _mm_store_ss((float *)p, _mm_castsi128_ps(rest));
+    if (bytes & 4) {
+        const int last = _mm_cvtsi128_si32(rest);
+        __builtin_memcpy(p, &last, sizeof last);
+    }
 }
 
 #else /* 16-byte vectors of the compiler: SSE2, NEON and others */

@@ -55,7 +55,7 @@ MUTANTS = (
     Mutant(
         "store in parts of AVX2",
         "vec.h",
-        (("if (bytes & 4) _mm", "if (1) _mm"),),
+        (("if (bytes & 4) {", "if (1) {"),),
         GUARDS,
         isa="avx2",
     ),
@@ -403,14 +403,22 @@ MUTANTS = (
     Mutant("one output in cuts", "few.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
     Mutant("residual of one output", "few.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),
     Mutant("weights of short sums", "short.h", (("t->b + k * t->b_k", "t->b + 0 * t->b_k"),), GUARDS, isa="avx512"),
-    Mutant("last vector of short sums", "short.h", (("if (v < V - 1 || last == LANES)", "if (1)"),), GUARDS, isa="avx2"),
-    Mutant("last pixels of short sums", "short.h", (("for (; left > 0; left--", "for (; 0; left--"),), GUARDS, isa="avx2"),
-    Mutant("bounds of short sums", "short.h", (("NAME(within)(BOUNDED, bounds, y[i][v])", "y[i][v]"),), GUARDS, isa="avx2"),
+    Mutant(
+        "last vector of short sums", "short.h", (("if (v < V - 1 || last == LANES)", "if (1)"),), GUARDS, isa="avx2"
+    ),
+    Mutant(
+        "last pixels of short sums", "short.h", (("for (; left > 0; left--", "for (; 0; left--"),), GUARDS, isa="avx2"
+    ),
+    Mutant(
+        "bounds of short sums", "short.h", (("NAME(within)(BOUNDED, bounds, y[i][v])", "y[i][v]"),), GUARDS, isa="avx2"
+    ),
     Mutant("residual and short sums", "plan.pxi", ((" or p.has_residual or p.out", " or p.out"),), GUARDS, isa="avx2"),
     Mutant("panels of short sums", "plan.pxi", (("p.bands[1] > 1", "p.bands[1] > 2"),), GUARDS, isa="avx2"),
     Mutant("outputs of rows of few channels", "loops.pxi", (("t.c += t.c_line\n", "pass\n"),), GUARDS, isa="avx512"),
     Mutant("pixels of rows of few channels", "loops.pxi", (("t.a += t.a_line\n", "pass\n"),), GUARDS, isa="avx512"),
-    Mutant("sums of rows of few channels", "loops.pxi", (("t.start += t.start_line\n", "pass\n"),), GUARDS, isa="avx512"),
+    Mutant(
+        "sums of rows of few channels", "loops.pxi", (("t.start += t.start_line\n", "pass\n"),), GUARDS, isa="avx512"
+    ),
     Mutant(
         "residual of rows of few channels",
         "loops.pxi",

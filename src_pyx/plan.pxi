@@ -36,11 +36,11 @@ cdef enum:
 cdef Py_ssize_t FAR_PAGES = second_level() // PAGE_BYTES // 2
 cdef Py_ssize_t ROWS_AT_WORK = second_level() // PAGE_BYTES // 3
 
-# Rows that a strip reads and fetches ahead: with one output or two, for which the third level gives them in time, no more than
-# the first level holds at the same place of a page. 64 to 1 channels on 160×160 pixels, NCHW, whose planes are 25 pages, are
-# 1.6 times as fast in eight parts as in one, 1.2 times on 224×224, 16 to 1 there 1.24 times, 32 to 2 1.1; with AVX2 2.2, 1.15,
-# 1.3 and 1.4 times. 64 to 3 on 224×224 would be 0.99 times as fast, 9 to 2 0.88, and 64 to 1 on 40×64, which are near, with
-# AVX2 0.78 (Zen 4).
+# Rows that a strip reads and fetches ahead: with one output or two, for which the third level gives them in time, no more
+# than the first level holds at the same place of a page. 64 to 1 channels on 160×160 pixels, NCHW, whose planes are 25 pages,
+# are 1.6 times as fast in eight parts as in one, 1.2 times on 224×224, 16 to 1 there 1.24 times, 32 to 2 1.1; with AVX2 2.3,
+# 1.15, 1.3 and 1.4 times. 64 to 3 on 224×224 would be 0.99 times as fast, 9 to 2 0.88, and 64 to 1 on 40×64, which are near,
+# with AVX2 0.78 (Zen 4).
 cdef enum:
     ROWS_FETCHED = 32
     EVICTING_ROWS = 8
@@ -341,8 +341,8 @@ cdef inline tile_kernel short_of(const Plan *p) noexcept nogil:
 
 cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
     """The kernel for pixels in a row whose few channels lie side by side, if x and outputs are such pixels; for their few
-    outputs; or for short sums. These also where there are 2.5 channels of x for each output or less, or 5 with doubles: 5 to 3
-    and 4 channels are 1.2 and 1.4 times as fast so, 8 to 3 and 12 to 4 would be 0.87 and 0.94; doubles 1.3 to 2.8 times.
+    outputs; or for short sums. These also where there are 2.5 channels of x for each output or less, or 5 with doubles: 5 to
+    3 and 4 channels are 1.2 and 1.4 times as fast so, 8 to 3 and 12 to 4 would be 0.87 and 0.94; doubles 1.3 to 2.8 times.
     And three or four outputs of up to four doubles: 3 to 3 and 4 to 4 channels are 1.4 and 2.6 times as fast (Zen 4)."""
     cdef int inner = p.axes - 1
     cdef const kernels *wide = p.wide.real[p.unit == 8]
@@ -366,11 +366,11 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
 
 
 cdef bint by_channels(const Plan *p, int threads) noexcept nogil:
-    """Whether threads share out the output channels rather than the pixels. Planes so small that most channels would have a
-    cache line that two threads write, unless that costs less than to pack x in each thread. And where the channels of a pixel
-    lie side by side far weights, if they are more than x: 1536 to 6144 and 6144 to 1536 channels on 7×7 pixels, NHWC, are
-    1.35 times as fast so, 256 to 1024 on 14×14 1.08 times. But not with parts as unequal as six panels and five: 2048 to
-    512 channels on 7×7 would run 0.96 times as fast (Zen 4)."""
+    """Whether threads share out the output channels rather than the pixels: planes so small that most channels would have a
+    cache line that two threads write, unless that costs less than to pack x in each thread. And where the channels of a
+    pixel lie side by side, far weights, if they are more than x: 1536 to 6144 and 6144 to 1536 channels on 7×7 pixels, NHWC,
+    are 1.35 times as fast so, 256 to 1024 on 14×14 1.08 times. But not with parts as unequal as six panels and five: 2048
+    to 512 channels on 7×7 would run 0.96 times as fast (Zen 4)."""
     if p.pixels // p.stretch * p.groups % threads == 0 or p.panels % threads and p.panels < 16 * threads:
         return False
     if p.out.pixel[p.axes - 1] != p.unit:

@@ -37,10 +37,10 @@ cdef Py_ssize_t FAR_PAGES = second_level() // PAGE_BYTES // 2
 cdef Py_ssize_t ROWS_AT_WORK = second_level() // PAGE_BYTES // 3
 
 # Rows that a strip reads and fetches ahead: with one output or two, for which the third level gives them in time, no more
-# than the first level holds at the same place of a page. 64 to 1 channels on 160×160 pixels, NCHW, whose planes are 25 pages,
-# are 1.6 times as fast in eight parts as in one, 1.2 times on 224×224, 16 to 1 there 1.24 times, 32 to 2 1.1; with AVX2 2.3,
-# 1.15, 1.3 and 1.4 times. 64 to 3 on 224×224 would be 0.99 times as fast, 9 to 2 0.88, and 64 to 1 on 40×64, which are near,
-# with AVX2 0.78 (Zen 4).
+# than the first level holds at the same place of a page. 64 to 1 channels on 160×160 pixels, NCHW, whose planes are 25
+# pages, are 1.6 times as fast in eight parts as in one, 1.2 times on 224×224, 16 to 1 there 1.24 times, 32 to 2 1.1; with
+# AVX2 2.3, 1.15, 1.3 and 1.4 times. 64 to 3 on 224×224 would be 0.99 times as fast, 9 to 2 0.88, and 64 to 1 on 40×64,
+# which are near, with AVX2 0.78 (Zen 4).
 cdef enum:
     ROWS_FETCHED = 32
     EVICTING_ROWS = 8

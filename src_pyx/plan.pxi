@@ -12,9 +12,9 @@ cdef enum:
 cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)
 cdef Py_ssize_t LARGE_X_BYTES = X_BYTES * 2
 cdef Py_ssize_t PACKED_BYTES = 512 << 10
-# And where each reads weights from memory: as much as the third level holds beside them, if it is not packed. 6144 to 1536
-# and 8192 to 1024 channels on 7×7 pixels, NHWC, are 1.28 and 1.45 times as fast in one block as in three, 4096 to 2048 on
-# 10×10 1.33 times; fifteen such layers 1.13 times, in NCHW 1.12 times (Zen 4).
+# And where each reads weights from memory, which should be few: what the third level holds beside them, or of packed x as
+# much as scratch may have. 6144 to 1536 and 8192 to 1024 channels on 7×7 pixels, NHWC, are 1.28 and 1.45 times as fast in
+# one block as in three, 4096 to 2048 on 10×10 1.33 times; fifteen such layers 1.13 times, in NCHW 1.12 times (Zen 4).
 cdef Py_ssize_t FAR_X_BYTES = 2 * second_level()
 cdef Py_ssize_t SCRATCH_BYTES = 960 << 10
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us

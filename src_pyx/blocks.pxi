@@ -10,6 +10,8 @@ cdef enum:
 cdef Py_ssize_t FAR_OUT_BYTES = 48 * PAGE_BYTES
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
+# And of residuals alone, where panels write their outputs in place.
+cdef Py_ssize_t RESIDUAL_BYTES = 128 << 10
 
 
 cdef inline Py_ssize_t first_band(const Plan *p, Py_ssize_t panel) noexcept nogil:
@@ -90,9 +92,9 @@ cdef Py_ssize_t slice_terms(const Plan *p) noexcept nogil:
     return max(1, p.c_in)
 
 
-cdef inline Py_ssize_t pixels_of(const Plan *p, Py_ssize_t size, Py_ssize_t channels, Py_ssize_t least) noexcept nogil:
-    """Pixels of so many channels that make `size` bytes: whole tiles, one at least."""
-    return max(1, size // (channels * p.unit * least)) * least
+cdef inline Py_ssize_t pixels_of(Py_ssize_t size, Py_ssize_t pixel_bytes, Py_ssize_t least) noexcept nogil:
+    """Pixels that make `size` bytes: whole tiles, one at least."""
+    return max(1, size // (pixel_bytes * least)) * least
 
 
 cdef inline Py_ssize_t rows_together(const Plan *p, Py_ssize_t depth) noexcept nogil:
@@ -108,7 +110,7 @@ cdef inline Py_ssize_t rows_together(const Plan *p, Py_ssize_t depth) noexcept n
 
 cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     """From shapes and strides to blocks and scratch."""
-    cdef Py_ssize_t lanes, least, stretches, tasks
+    cdef Py_ssize_t lanes, least, stretches, tasks, fewest
     p.mix = mix_of(p)
     if p.mix != NULL:
         orient(p, p.of_panels, True, False)
@@ -127,7 +129,9 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.granule = least if p.stretch >= 16 * threads * least else lanes
     p.slice = slice_terms(p)
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
-    p.block = pixels_of(p, x_bytes(p), depth, least)
+    p.block = pixels_of(x_bytes(p), padded_row(depth * p.unit) if p.x.packed and p.x_by_depth else depth * p.unit, least)
+    if p.has_residual and p.residual.packed and not p.out.packed:
+        p.block = min(p.block, pixels_of(RESIDUAL_BYTES, min(p.panel_width, p.c_out) * p.unit, least))
     p.together = rows_together(p, depth)
     stretches = stretches_in_line(p, threads)
     cdef bint plain = p.pixels_are_rows and not p.out.packed and not (p.has_residual and p.residual.packed)
@@ -140,10 +144,10 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
                 and 2 * weight_bytes(p) <= first_level()):
             p.abreast = True
         else:
-            p.block = min(p.block, pixels_of(p, X_BYTES, p.c_in + p.c_out, least))
+            p.block = min(p.block, pixels_of(X_BYTES, (p.c_in + p.c_out) * p.unit, least))
     if (p.pixels_are_rows and not p.abreast and not p.out.packed and not weights_are_far(p)
             and (stretches > 1 or p.panels > 1 and 2 * p.c_out * p.unit >= PAGE_BYTES) and are_far(p, p.c_out)):
-        p.block = min(p.block, pixels_of(p, FAR_OUT_BYTES, p.c_out, least))
+        p.block = min(p.block, pixels_of(FAR_OUT_BYTES, p.c_out * p.unit, least))
     p.segment = p.stretch
     if stretches > 1 and p.block >= 2 * p.stretch and not p.abreast:
         p.segment *= stretches
@@ -156,8 +160,10 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.shares = threads
     elif threads > 1 and tasks * p.blocks < (32 if p.blocks > 1 else 8) * threads:
         # as many blocks as make the threads' parts equal, as long as each has a full tile: 768 to 128 channels on 56×56
-        # pixels, NHWC, in 20 parts in place of 19, take two threads 0.93 times as long
-        p.blocks = min(ceil_div(ceil_div(tasks * p.blocks, threads) * threads, tasks), max(1, p.segment // least))
+        # pixels, NHWC, in 20 parts in place of 19, take two threads 0.93 times as long; no fewer where a strip of a cut of
+        # the sums fills the scratch
+        fewest = p.blocks if p.cuts > 1 and (p.x.packed or p.kept) else 1
+        p.blocks = max(fewest, min(ceil_div(ceil_div(tasks * p.blocks, threads) * threads, tasks), p.segment // least))
         p.shares = min(p.panels, max(1, ceil_div(threads, tasks * p.blocks)))
     p.block = ceil_div(ceil_div(p.segment, p.granule), p.blocks) * p.granule
     p.tasks = tasks * p.blocks * p.shares

@@ -22,7 +22,8 @@ cdef double LOW_SHARE = 0.75  # of the tallest tile
 cdef double LOW_TILES = 1.08
 # Rows of a tile whose elements lie a plane apart cost a line for each step: 512 to 2048 channels on 7×7 pixels, NCHW, run at
 # 65 % of the limit in place and at 71 % when packed, 480 to 192 on 14×14 at 79 % either way. Not if one tile has all pixels:
-# 27 layers of 2 to 9 pixels, NCHW, are 1.05 times as fast in place (Zen 4), those of more weights than 8 MB 0.84 times.
+# 27 layers of 2 to 9 pixels, NCHW, are 1.05 times as fast in place; 2048 to 2048 on 2×2, whose weights are in memory, would
+# be 0.84 times (Zen 4).
 cdef double APART = 1.12
 cdef double PAGES_APART = 2  # 200 to 16 on 145×145: 34 %, and 56 % with channels as rows; so too where x is in memory
 # Planes a multiple of so many KiB apart that the second level holds few rows of a strip: 256 to 256 channels on 64×64

@@ -12,11 +12,11 @@ cdef enum:
 cdef Py_ssize_t X_BYTES = min(max(second_level() // 4, 256 << 10), 512 << 10)
 cdef Py_ssize_t LARGE_X_BYTES = X_BYTES * 2
 cdef Py_ssize_t PACKED_BYTES = 512 << 10
-# And where each reads weights from memory, which should be few: what the third level holds beside them, or of packed x as
-# much as scratch may have. 6144 to 1536 and 8192 to 1024 channels on 7×7 pixels, NHWC, are 1.28 and 1.45 times as fast in
-# one block as in three, 4096 to 2048 on 10×10 1.33 times; fifteen such layers 1.13 times, in NCHW 1.12 times (Zen 4).
+# And where each reads weights from memory, which should be few: what the third level holds beside them. 6144 to 1536 and
+# 8192 to 1024 channels on 7×7 pixels, NHWC, are 1.28 and 1.45 times as fast in one block as in three, 4096 to 2048 on 10×10
+# 1.33 times; fifteen such layers 1.13 times, in NCHW 1.12 times (Zen 4).
 cdef Py_ssize_t FAR_X_BYTES = 2 * second_level()
-cdef Py_ssize_t SCRATCH_BYTES = 960 << 10
+cdef Py_ssize_t SCRATCH_BYTES = 960 << 10  # of packed x, at most: with outputs and residuals a thread has less than 1 MiB
 # Bytes of a channel's plane below which threads do not share it: 160 to 960 channels on 7×7 pixels took two threads 77 us
 # with half of the pixels each, 58 us with half of the channels.
 cdef Py_ssize_t PLANE_BYTES = 2 << 10
@@ -206,10 +206,10 @@ cdef inline bint one_band_streams(const Plan *p) noexcept nogil:
 
 
 cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
+    cdef Py_ssize_t size
     if p.pixels_are_rows:
-        if weights_come_from_memory(p):
-            return SCRATCH_BYTES if p.x.packed else FAR_X_BYTES
-        return LARGE_X_BYTES if weights_are_far(p) else X_BYTES
+        size = FAR_X_BYTES if weights_come_from_memory(p) else LARGE_X_BYTES if weights_are_far(p) else X_BYTES
+        return min(size, SCRATCH_BYTES) if p.x.packed else size
     return (PACKED_BYTES if weights_are_far(p) else X_BYTES) * p.kernels.lanes * p.unit // LINE_BYTES
 
 

@@ -11,8 +11,11 @@ import os
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from support import run_python
+
+from pwconv import Conv1x1
 
 PROGRAM = """
 import tracemalloc
@@ -245,3 +248,15 @@ def test_little_address_space(isa, layout, threads):
         """,
         env={"PWCONV_ISA": isa, "OPENBLAS_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"},
     )
+
+
+@pytest.mark.parametrize(
+    "size", ((1, 8, 400, 400), (2, 40, 300, 300), (17, 9, 200, 200), (2500, 900, 7, 7), (70_000, 5, 5, 7))
+)
+def test_scratch_of_a_thread(isa, layout, dtype, size):
+    """What a plan asks for, where all goes through scratch."""
+    c_in, c_out, height, width = size
+    x, y = ((c, height, width) if layout == "NCHW" else (height, width, c) for c in (c_in, c_out))
+    layer = Conv1x1(np.ones((c_out, c_in), dtype), layout=layout)
+    layer(np.ones(x, ">f4"), residual=np.ones(y, ">f4"))
+    assert 0 < layer._last_plan()["scratch"] <= 1 << 20

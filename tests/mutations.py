@@ -139,13 +139,13 @@ MUTANTS = (
     ),
     Mutant(
         "planes of a copy",
-        "loops.pxi",
+        "near.pxi",
         (("there + channel * operand.channel,", "there,"),),
         VIEWS,
     ),
     Mutant(
         "rows of a plane in a copy",
-        "loops.pxi",
+        "near.pxi",
         (("min(count // run, p.count[p.axes - 2] - first // run % p.count[p.axes - 2])", "count // run"),),
         VIEWS,
     ),
@@ -179,7 +179,7 @@ MUTANTS = (
     Mutant("byte order", "convert.c", (("bits = SWAP(bits);", ""),), VIEWS),
     Mutant(
         "offsets of 32 bits",
-        "loops.pxi",
+        "near.pxi",
         (("there = far + pixel_offset(p, operand, first)", "there = far + <int> pixel_offset(p, operand, first)"),),
         ("test_huge.py",),
     ),
@@ -446,7 +446,7 @@ MUTANTS = (
         STRIDES,
         isa="avx512",
     ),
-    Mutant("packed stretches", "loops.pxi", (("near.stretch = p.stretch * near.pixel", "near.stretch = 0"),), STRIDES),
+    Mutant("packed stretches", "near.pxi", (("near.stretch = p.stretch * near.pixel", "near.stretch = 0"),), STRIDES),
     Mutant("weights of a slice of bands", "loops.pxi", (("&here, term + first,", "&here, term,"),), LARGE, isa="avx2"),
     Mutant(
         "bands after the first",

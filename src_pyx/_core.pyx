@@ -20,7 +20,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef extern from "isa.h" nogil:
     enum:
-        MAX_ROWS, MAX_VECTORS, FEW, MOST_FEW, MOST_SHORT, LINE_BYTES, LOW, HIGH
+        MAX_ROWS, MAX_VECTORS, FEW, MOST_FEW, MOST_SHORT, MOST_PLANES, LINE_BYTES, LOW, HIGH
         NOTHING, STRIP, FAR_STRIP, BLOCK, STRIP_AND_BLOCK, PIXELS, PANEL, PANELS, WEIGHTS_AHEAD
     ctypedef struct walk "struct walk":
         const char *at
@@ -62,6 +62,7 @@ cdef extern from "isa.h" nogil:
         tile_kernel mix[5][5]
         tile_kernel few[13]
         tile_kernel shorts[15][5]
+        tile_kernel planes[8]
         copy_kernel copy
     ctypedef struct isa "struct isa":
         const char *name

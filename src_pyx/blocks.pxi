@@ -112,8 +112,13 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     """From shapes and strides to blocks and scratch."""
     cdef Py_ssize_t lanes, least, stretches, tasks, fewest
     p.mix = mix_of(p)
+    p.planes = planes_of(p) if p.mix == NULL else NULL
     if p.mix != NULL:
         orient(p, p.of_panels, True, False)
+    elif p.planes != NULL:
+        orient(p, p.wide, False, False)
+        if stretches_are_short(p):
+            orient(p, p.wide, False, True)
     else:
         choose_tiles(p)
 

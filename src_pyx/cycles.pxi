@@ -58,8 +58,8 @@ cdef double FAR_UNALIGNED = 1.3
 cdef double FAR_ALIGNED = 1.07
 cdef enum:
     FAR_ROW_PAGES = 4
-# Cycles for each line of x and outputs if x in place is stretches shorter than a page and the second level holds neither: 24
-# to 96 channels on 112×112 pixels, stride (2, 1), eight of them, NCHW, take 1.27 times as long in place as packed.
+# Cycles for each line of x and outputs if stretches of x in place are short (stretches_are_short): 24 to 96 channels on
+# 112×112 pixels, stride (2, 1), eight of them, NCHW, take 1.27 times as long in place as packed.
 cdef double SHORT_STRETCH_CYCLES = 4.5
 # Strips that the one costs more whose last vector is loaded by a mask, which takes a port from the multiply-adds.
 cdef double MASKED = 0.15
@@ -166,6 +166,12 @@ cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
     return factor
 
 
+cdef inline bint stretches_are_short(const Plan *p) noexcept nogil:
+    """Stretches of x in place are shorter than those of the outputs and than a page, and the second level holds neither."""
+    return (first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out) and p.stretch * p.unit < PAGE_BYTES
+            and are_far(p, p.c_in + p.c_out))
+
+
 cdef double cycles(const Plan *p) noexcept nogil:
     """What a group costs."""
     cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall
@@ -200,8 +206,7 @@ cdef double cycles(const Plan *p) noexcept nogil:
         if p.out.channel % LINE_BYTES:
             each *= slower(p, UNALIGNED)
     each *= p.pixels // p.stretch * p.cuts
-    if (not p.pixels_are_rows and first_of_stretch(p, &p.x) > first_of_stretch(p, &p.out)
-            and p.stretch * unit < PAGE_BYTES and are_far(p, p.c_in + p.c_out)):
+    if not p.pixels_are_rows and stretches_are_short(p):
         each += SHORT_STRETCH_CYCLES * (p.c_in + p.c_out) * p.pixels * unit / LINE_BYTES
     each += copies * copy_cycles(p, &p.x, p.c_in, p.x_by_depth) + copy_cycles(p, &p.out, p.c_out, p.pixels_are_rows)
     if p.has_residual:

@@ -8,6 +8,7 @@ enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one; or a low 
 enum { FEW = 4 };       /* channels that mix.h takes, vectors that pick.h does */
 enum { MOST_FEW = 12 };   /* outputs that few.h gives */
 enum { MOST_SHORT = 14 }; /* terms of the sums of short.h */
+enum { MOST_PLANES = 7 }; /* and of planes.h */
 
 enum { LINE_BYTES = 64 };
 /* Have the second-level cache fetch a line; the first level. */
@@ -89,6 +90,7 @@ struct kernels {
     tile_kernel mix[FEW + 1][FEW + 1]; /* [c_in][c_out] of pixels in a row (mix.h), or NULL */
     tile_kernel few[MOST_FEW + 1];     /* [c_out] of pixels whose channels lie side by side (few.h), or NULL */
     tile_kernel shorts[MOST_SHORT + 1][MAX_VECTORS + 1]; /* [c_in][V] (short.h), or NULL */
+    tile_kernel planes[MOST_PLANES + 1]; /* [c_in] of channels that are planes (planes.h) */
     copy_kernel copy;
 };
 

@@ -121,12 +121,17 @@ cdef void grid(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
                 t.ahead_lines = t.lines
             elif t.ahead == STRIP:
                 t.ahead = STRIP_AND_BLOCK
-        t.columns = (vectors + 1) * lanes
-        line(p, t, term, tall, vectors + 1, wider)
-        t.columns = vectors * lanes
-        line(p, t, term, tall, vectors, strips - wider - (cut_off > 0))
-        t.columns -= cut_off
-        line(p, t, term, tall, vectors, cut_off > 0)
+        if p.planes != NULL:
+            t.columns = columns
+            t.a_k = tall * p.unit
+            p.planes(t)
+        else:
+            t.columns = (vectors + 1) * lanes
+            line(p, t, term, tall, vectors + 1, wider)
+            t.columns = vectors * lanes
+            line(p, t, term, tall, vectors, strips - wider - (cut_off > 0))
+            t.columns -= cut_off
+            line(p, t, term, tall, vectors, cut_off > 0)
         i += t.lines
     move_to(t, &begin)
 

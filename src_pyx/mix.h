@@ -7,6 +7,9 @@
 #define LANE_PIXEL(lane, PARTS) ((PARTS) ? (lane) % SIDE * (LANES / SIDE) + (lane) / SIDE : (lane))
 #define PIXEL_LANE(pixel, PARTS) ((PARTS) ? (pixel) % (LANES / SIDE) * SIDE + (pixel) / (LANES / SIDE) : (pixel))
 
+/* Not beside three channels where those have a way of their own (pick.h), which keeps the order. */
+#define IN_PARTS(C_IN, C_OUT) (((C_IN) == SIDE || (C_OUT) == SIDE) && !(HAS_HALVES && ((C_IN) == 3 || (C_OUT) == 3)))
+
 struct NAME(bounds) {
     vec low, high, zero;
 };
@@ -43,10 +46,14 @@ INLINE void NAME(set_together)(const int C_OUT, const int PARTS, lane_index toge
 /* A vector for each output channel becomes pixels side by side, the `left` first of them. */
 INLINE void NAME(store_together)(const int C_OUT, const int PARTS, vec *y, lane_index together[FEW][FEW][LANES], char *c,
                                  ptrdiff_t left) {
+    const int FOURS = HAS_HALVES && C_OUT == 4 && !PARTS, THREES = HAS_HALVES && C_OUT == 3;
+    const int SQUARE = FOURS || (PARTS && C_OUT == SIDE);
     if (PARTS && C_OUT == 1) y[0] = NAME(reorder)(y[0], together[0]);
-    else if (PARTS && C_OUT == SIDE) NAME(transpose)(SIDE, y);
+    if (SQUARE) NAME(transpose)(SIDE, y);
+    if (FOURS) NAME(fours_together)(y);
+    if (THREES) NAME(threes_together)(y);
     UNROLL for (int v = 0; v < C_OUT; v++) {
-        const vec out = PARTS && C_OUT == SIDE ? y[v] : NAME(pick_lanes)(C_OUT, y, together[v]);
+        const vec out = SQUARE || THREES ? y[v] : NAME(pick_lanes)(C_OUT, y, together[v]);
         if (left >= LANES) vstore(c + v * sizeof(vec), out);
         else vstore_n(c + v * sizeof(vec), out, NAME(lanes_left)(left * C_OUT, v));
     }
@@ -62,14 +69,18 @@ struct NAME(mixer) {
 /* The next `left` pixels, up to LANES. */
 INLINE void NAME(mix_pixels)(const int C_IN, const int C_OUT, const int BOUNDED, struct NAME(mixer) *mixer, const char *a,
                              char *c, ptrdiff_t left) {
-    const int PARTS = C_IN == SIDE || C_OUT == SIDE;
+    const int PARTS = IN_PARTS(C_IN, C_OUT);
     vec in[FEW], x[FEW], y[FEW];
     UNROLL for (int v = 0; v < C_IN; v++)
         in[v] = left >= LANES ? vload(a + v * sizeof(vec)) : vload_n(a + v * sizeof(vec), NAME(lanes_left)(left * C_IN, v));
     UNROLL for (int v = 0; v < C_IN; v++) vstay(in[v]); /* gcc else loads them for each pick: 3 to 1 0.7 times as fast */
     if (PARTS && C_IN == 1) in[0] = NAME(reorder)(in[0], mixer->apart[0]);
-    else if (C_IN == SIDE) NAME(transpose)(SIDE, in);
-    UNROLL for (int k = 0; k < C_IN; k++) x[k] = C_IN == SIDE ? in[k] : NAME(pick_lanes)(C_IN, in, mixer->apart[k]);
+    if (C_IN == SIDE) {
+        if (!PARTS) NAME(fours_apart)(in);
+        NAME(transpose)(SIDE, in);
+    }
+    if (HAS_HALVES && C_IN == 3) NAME(threes_apart)(in, x);
+    else UNROLL for (int k = 0; k < C_IN; k++) x[k] = C_IN == SIDE ? in[k] : NAME(pick_lanes)(C_IN, in, mixer->apart[k]);
     UNROLL for (int o = 0; o < C_OUT; o++) {
         y[o] = mixer->bias[o];
         UNROLL for (int k = 0; k < C_IN; k++) y[o] = vfma(mixer->weight[k][o], x[k], y[o]);
@@ -91,7 +102,7 @@ INLINE void NAME(mix_all)(const int C_IN, const int C_OUT, const int BOUNDED, st
 
 /* t: `tiles` pixels at a, c_in side by side; weights b[k·b_k + channel]; outputs at c. */
 INLINE void NAME(mix)(const int C_IN, const int C_OUT, const struct tile_run *t) {
-    const int PARTS = C_IN == SIDE || C_OUT == SIDE;
+    const int PARTS = IN_PARTS(C_IN, C_OUT);
     struct NAME(mixer) mixer;
     mixer.bounds = NAME(bounds_of)(t);
     UNROLL for (int k = 0; k < C_IN; k++)

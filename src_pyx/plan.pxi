@@ -83,6 +83,7 @@ cdef struct Plan:
     const isa *isa                    # whose tiles run
     const kernels *kernels
     tile_kernel mix                   # takes all channels of pixels in a row, in place of tiles; or NULL
+    tile_kernel planes                # takes bands of short sums where channels are rows, in place of tiles; or NULL
     bint pixels_are_rows
     bint x_by_depth                   # of x as tiles read it, the channels of a pixel lie side by side
     Py_ssize_t pixels_together        # that are rows of a tile, at most, so that their lines do not evict each other
@@ -363,6 +364,15 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
             p.out.channel == p.unit and p.out.pixel[inner] == p.c_out * p.unit and not p.has_residual):
         return wide.few[p.c_out]         # whose sums start from the bias alone: they are not cut (cuts_of)
     return short_sums
+
+
+cdef inline tile_kernel planes_of(const Plan *p) noexcept nogil:
+    """The kernel for short sums of channels that are planes (planes.h), x in place or packed, or NULL. They start from the bias
+    alone: so few terms are not cut (cuts_of)."""
+    cdef int inner = p.axes - 1
+    if not 1 <= p.c_in <= MOST_PLANES or p.out.pixel[inner] != p.unit or p.c_in > 1 and p.x.channel == p.unit:
+        return NULL
+    return p.wide.real[p.unit == 8].planes[p.c_in]
 
 
 cdef bint by_channels(const Plan *p, int threads) noexcept nogil:

@@ -6,6 +6,7 @@
 #include "mix.h"
 #include "few.h"
 #include "short.h"
+#include "planes.h"
 
 #define TILE(R, V)                                                                                              \
     static void NAME(tile_##R##x##V##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 1, t); }              \
@@ -70,5 +71,6 @@ static const struct kernels NAME(kernels) = {
     .few = {[1] = NAME(few_1)},
 #endif
     .shorts = {SHORTS(SHORT_ENTRY)},
+    .planes = {PLANES(PLANES_ENTRY)},
     .copy = NAME(copy),
 };

@@ -19,6 +19,7 @@
  *   veven, vodd(a, b)     of each 16 bytes the even lanes of a, then those of b; the odd ones
  *   veven_part, vodd_part the even parts of 16 bytes of a, then those of b; the odd ones
  *   vpick(a, b, pick)     lane i is number pick[i] of a0 a1 … b0 b1 …; where HAS_PICK says that there is such an instruction
+ *   vmerge(a, b)          the first half of a, the second of b; where HAS_HALVES says that halves are 16 bytes
  *   vabove(x, low)        max(low, x); NaN stays NaN, and a zero has either sign
  *   vbelow(x, high)       min(high, x) likewise
  *   vrelu(x)              max(+0, x) where zero is +0, in one instruction; where HAS_RELU says that there is such a one
@@ -26,6 +27,7 @@
 #undef NAME
 #undef VREGS
 #undef HAS_PICK
+#undef HAS_HALVES
 #undef HAS_FMA_AT
 #undef HAS_RELU
 #undef SIDE
@@ -53,6 +55,7 @@
 #define veven_part NAME(veven_part)
 #define vodd_part NAME(vodd_part)
 #define vpick NAME(vpick)
+#define vmerge NAME(vmerge)
 #define lane_index NAME(lane_index)
 #define vfma NAME(vfma)
 #define vfma_at NAME(vfma_at)
@@ -263,16 +266,19 @@ INLINE vec veven_part(vec a, vec b) { return (void)b, a; }
 INLINE vec vodd_part(vec a, vec b) { return (void)a, b; }
 #endif
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && !defined(NARROW) /* only whole vectors are picked from */
 #define HAS_PICK
+#define HAS_HALVES 0
 typedef long long NAME(lane_bits) __attribute__((vector_size(sizeof(vec))));
 INLINE vec vpick(vec a, vec b, const lane_index *pick) {
     NAME(lane_bits) i;
     __builtin_memcpy(&i, pick, sizeof i);
     return OP(permutex2var)(a, (__typeof__(i))i, b);
 }
-#elif defined(__AVX2__) && !defined(REAL_IS_DOUBLE)
+#elif defined(__AVX2__) && !defined(__AVX512F__) && !defined(REAL_IS_DOUBLE)
 #define HAS_PICK
+#define HAS_HALVES 1
+INLINE vec vmerge(vec a, vec b) { return _mm256_blend_ps(a, b, 0xf0); }
 INLINE vec vpick(vec a, vec b, const lane_index *pick) {
     const __m256i i = _mm256_loadu_si256((const __m256i *)pick);
     const vec of_b = (vec)_mm256_slli_epi32(i, 28); /* bit 3 becomes the sign, which blendv reads */

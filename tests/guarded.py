@@ -173,6 +173,16 @@ def tiles(program):
             program.run_in("NCHW" if c_out == tall else "NHWC", case)
 
 
+def planes(program):
+    """Few channels that are planes: every tail of the strips that go by, to outputs in several bands or one."""
+    choice = program.choice
+    for c_in, width in product(range(1, 9), program.widths):
+        for residual in (None, MAP):
+            program.run_in(
+                "NCHW", Case(c_in, choice((1, 4, 11, 40)), 1, width, bounds=choice(BOUNDS), residual=residual)
+            )
+
+
 def copies(program):
     """Every way of packing an operand, with every tail along both of the axes that it copies."""
     choice, sizes = program.choice, program.sizes

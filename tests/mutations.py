@@ -412,6 +412,63 @@ MUTANTS = (
     Mutant(
         "bounds of short sums", "short.h", (("NAME(within)(BOUNDED, bounds, y[i][v])", "y[i][v]"),), GUARDS, isa="avx2"
     ),
+    Mutant(
+        "weights of planes",
+        "planes.h",
+        (
+            (
+                "UNROLL for (int v = 0; v < V; v++) y[v] = vfma_at(a + k * a_k",
+                "UNROLL for (int v = 0; v < V; v++) y[v] = vfma_at(a + 0 * a_k",
+            ),
+        ),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant(
+        "weights of planes, broadcast", "planes.h", (("vset1(a + k * a_k)", "vset1(a + 0 * a_k)"),), GUARDS, isa="avx2"
+    ),
+    Mutant("last pixels of planes", "planes.h", (("left < LANES ? (int)left : LANES", "LANES"),), GUARDS, isa="avx2"),
+    Mutant(
+        "last store of planes",
+        "planes.h",
+        (("if (v < V - 1 || last == LANES) vstore(c", "if (1) vstore(c"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant("residual of planes", "planes.h", (("residual += residual_row", ""),), GUARDS, isa="avx2"),
+    Mutant(
+        "bands of planes' residual",
+        "planes.h",
+        (("line * t->residual_line", "0 * t->residual_line"),),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant("bands of planes' sums", "planes.h", (("line * t->start_line", "0 * t->start_line"),), GUARDS, isa="avx2"),
+    Mutant("bands of planes' weights", "planes.h", (("line * t->a_line", "0 * t->a_line"),), GUARDS, isa="avx512"),
+    Mutant("bounds of planes", "planes.h", (("NAME(within)(BOUNDED, bounds, y[v])", "y[v]"),), GUARDS, isa="avx2"),
+    Mutant(
+        "height of a band of planes",
+        "loops.pxi",
+        (("t.a_k = tall * p.unit", "t.a_k = height * p.unit"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant(
+        "three channels apart",
+        "pick.h",
+        (("EACH_HALF(first, r, 1, 3, 8, 11)", "EACH_HALF(first, r, 1, 3, 8, 10)"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant("three channels together", "pick.h", (("y[1] = vmerge(r, p)", "y[1] = vmerge(p, r)"),), GUARDS, isa="avx2"),
+    Mutant("four channels beside three", "mix.h", (("if (!PARTS) NAME(fours_apart)(in);", ""),), GUARDS, isa="avx2"),
+    Mutant(
+        "three channels beside four",
+        "mix.h",
+        (("if (FOURS) NAME(fours_together)(y);", ""),),
+        GUARDS,
+        isa="avx2",
+    ),
     Mutant("residual and short sums", "plan.pxi", ((" or p.has_residual or p.out", " or p.out"),), GUARDS, isa="avx2"),
     Mutant("panels of short sums", "plan.pxi", (("p.bands[1] > 1", "p.bands[1] > 2"),), GUARDS, isa="avx2"),
     Mutant("outputs of rows of few channels", "loops.pxi", (("t.c += t.c_line\n", "pass\n"),), GUARDS, isa="avx512"),

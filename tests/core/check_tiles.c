@@ -1,5 +1,5 @@
-/* Every tile of an instruction set, with tails, in lines of tiles, and every mixing of a few channels, against the same chain in
- * plain C: bits are compared. */
+/* Every tile of an instruction set, with tails, in lines of tiles, every mixing of a few channels and every sum of a few planes,
+ * against the same chain in plain C: bits are compared. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -187,11 +187,46 @@ static void check_mix(const struct isa *isa, tile_kernel mix, int c_in, int c_ou
     }
 }
 
-/* Every count of pixels up to two whole rounds and every tail; and of channels where there are few outputs or short sums. */
+/* c_in planes of `pixels`, in `lines` bands of as many outputs each. */
+static void check_planes(const struct isa *isa, int c_in, ptrdiff_t lines, ptrdiff_t rows, ptrdiff_t pixels) {
+    const ptrdiff_t unit = is_double ? 8 : 4;
+    const struct strided a = grids(0, lines, c_in, rows, rows, 0, 1, 1), b = grids(1, 1, c_in, pixels, pixels, (int)any(3), 1, 1),
+                         start = grids(2, 1, 1, lines * rows, lines * rows, 0, 1, 1),
+                         c = grids(3, lines, rows, pixels, pixels, (int)any(3), 1, 0),
+                         residual = grids(4, lines, rows, pixels, pixels, (int)any(3), 1, 1);
+    struct tile_run t = {.tiles = 1, .lines = lines, .depth = c_in, .columns = pixels, .start_by_row = 1};
+    t.a = a.data, t.a_row = unit, t.a_k = a.row, t.a_line = a.tile, t.b = b.data, t.b_k = b.row;
+    t.start = start.data, t.start_row = unit, t.start_line = rows * unit, t.c = c.data, t.c_row = c.row, t.c_line = c.tile;
+    if (any(2)) t.residual = residual.data, t.residual_row = residual.row, t.residual_line = residual.tile;
+    set_bounds(isa, &t);
+    isa->real[is_double]->planes[c_in](&t);
+    for (ptrdiff_t line = 0; line < lines; line++)
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            const char *at = t.c + line * t.c_line + r * t.c_row, *end = at + pixels * unit;
+            const char *const next = line == lines - 1 && r == rows - 1 ? end : at + t.c_row;
+            for (ptrdiff_t i = 0; i < pixels; i++) {
+                double y = get(t.start + line * t.start_line + r * unit);
+                for (ptrdiff_t k = 0; k < c_in; k++)
+                    y = multiply_add(isa, get(t.a + line * t.a_line + k * t.a_k + r * unit), get(t.b + k * t.b_k + i * unit), y);
+                if (t.residual) y = rounded(y + get(t.residual + line * t.residual_line + r * t.residual_row + i * unit));
+                y = bounded(&t, y);
+                const double got = get(at + i * unit);
+                CHECK(isnan(y) ? isnan(got) : memcmp(&y, &got, sizeof y) == 0,
+                      "%s, %d planes, row %td of band %td, pixel %td of %td: %g, not %g", isa->name, c_in, r, line, i, pixels, got, y);
+            }
+            for (; end < next; end++) CHECK(*(const unsigned char *)end == CANARY, "%s: a gap was written to", isa->name);
+        }
+}
+
+/* Every count of pixels up to two whole rounds and every tail; and of channels where there are few outputs, short sums or planes. */
 void check_mixes(const struct isa *isa) {
     enum { ROUNDS = 6 }; /* each with other bounds */
     for (is_double = 0; is_double < 2; is_double++) {
         const struct kernels *kernels = isa->real[is_double];
+        for (ptrdiff_t pixels = 1; pixels < 2 * MAX_VECTORS * kernels->lanes; pixels++)
+            for (int c_in = 1; c_in <= MOST_PLANES; c_in++)
+                for (int i = 0; i < 2 && kernels->planes[c_in]; i++)
+                    check_planes(isa, c_in, 1 + any(3), 1 + any(6), pixels);
         for (ptrdiff_t pixels = 0; pixels < 3 * kernels->lanes; pixels++) {
             for (int c_in = 1; c_in <= FEW; c_in++)
                 for (int c_out = 1; c_out <= FEW; c_out++)

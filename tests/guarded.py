@@ -173,14 +173,14 @@ def tiles(program):
             program.run_in("NCHW" if c_out == tall else "NHWC", case)
 
 
-def planes(program):
-    """Few channels that are planes: every tail of the strips that go by, to outputs in several bands or one."""
+def pictures(program):
+    """Few channels, planes of every tail to outputs in one band or several, and side by side to as few."""
     choice = program.choice
     for c_in, width in product(range(1, 9), program.widths):
+        bounds = choice(BOUNDS)
         for residual in (None, MAP):
-            program.run_in(
-                "NCHW", Case(c_in, choice((1, 4, 11, 40)), 1, width, bounds=choice(BOUNDS), residual=residual)
-            )
+            program.run_in("NCHW", Case(c_in, choice((1, 4, 11, 40)), 1, width, bounds=bounds, residual=residual))
+        program.run_in("NHWC", Case(c_in, choice((1, 2, 3, 4)), 1, width, bounds=bounds))
 
 
 def copies(program):

@@ -41,6 +41,6 @@ def test_a_touch_is_seen(isa, side):
         run("touch", isa, side)
 
 
-@pytest.mark.parametrize("program", ("tiles", "planes", "copies", "mixtures", "conversions", "blocks"))
+@pytest.mark.parametrize("program", ("tiles", "pictures", "copies", "mixtures", "conversions", "blocks"))
 def test_no_touch(isa, dtype, program):
     run(program, isa, dtype)

@@ -367,10 +367,10 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
 
 
 cdef inline tile_kernel planes_of(const Plan *p) noexcept nogil:
-    """The kernel for short sums of channels that are planes (planes.h), or NULL. They start from the bias alone: so few terms
-    are not cut (cuts_of)."""
+    """The kernel for short sums of channels that are planes (planes.h), or NULL. They start from the bias alone: so few
+    terms are not cut (cuts_of)."""
     cdef int inner = p.axes - 1
-    if not 1 <= p.c_in <= MOST_PLANES or p.out.pixel[inner] != p.unit or p.c_in > 1 and p.x.channel == p.unit:
+    if not 1 <= p.c_in <= MOST_PLANES or p.c_in > 1 and p.x.channel == p.unit or p.out.pixel[inner] != p.unit:
         return NULL
     return p.wide.real[p.unit == 8].planes[p.c_in]
 

@@ -19,7 +19,8 @@ INLINE void NAME(add_terms)(const int C_OUT, const int V, const int ROWS, const 
 /* Prefetch what later tiles read, `ahead` bytes further, if AHEAD tells where to: the second level has more lines under way. A
  * constant, which makes six layers 1.1 times as fast. */
 INLINE void NAME(fetch_ahead)(const int AHEAD, const char *a, ptrdiff_t a_row, ptrdiff_t ahead) {
-    UNROLL for (int j = 0; AHEAD && j < LANES; j++) {
+    if (AHEAD == NOWHERE) return;
+    UNROLL for (int j = 0; j < LANES; j++) {
         if (AHEAD == INTO_SECOND) PREFETCH(a + j * a_row + ahead);
         else PREFETCH_NEAR(a + j * a_row + ahead);
     }

@@ -112,7 +112,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     """From shapes and strides to blocks and scratch."""
     cdef Py_ssize_t lanes, least, stretches, tasks, fewest
     p.mix = mix_of(p)
-    p.planes = planes_of(p) if p.mix == NULL else NULL
+    p.planes = planes_of(p)
     if p.mix != NULL:
         orient(p, p.of_panels, True, False)
     elif p.planes != NULL:

@@ -370,7 +370,9 @@ cdef inline tile_kernel planes_of(const Plan *p) noexcept nogil:
     """The kernel for short sums of channels that are planes (planes.h), or NULL. They start from the bias alone: so few
     terms are not cut (cuts_of)."""
     cdef int inner = p.axes - 1
-    if not 1 <= p.c_in <= MOST_PLANES or p.c_in > 1 and p.x.channel == p.unit or p.out.pixel[inner] != p.unit:
+    if p.mix != NULL or not 1 <= p.c_in <= MOST_PLANES or p.out.pixel[inner] != p.unit:
+        return NULL
+    if p.c_in > 1 and p.x.channel == p.unit:
         return NULL
     return p.wide.real[p.unit == 8].planes[p.c_in]
 

@@ -2,7 +2,8 @@
  * weights are broadcast. Tiles begin and end after these few steps, and read x anew for each band: 224 layers in NCHW of 1 to 7
  * terms and 1 to 64 outputs are 1.2 times as fast as with them, 128 of 1 to 4 terms with AVX2 1.4 times (Zen 4). */
 
-/* V vectors of pixels, the last of `last` lanes, `offset` bytes from where the planes begin. */
+/* V vectors of pixels, the last of `last` lanes, `offset` bytes from where the planes begin. With `finish` of tile.h, which asks for
+ * each row what follows its sums, thirteen layers are 0.93 times as fast, with AVX2 0.85 times (Zen 4). */
 INLINE void NAME(plane_pixels)(const int K, const int V, const int BOUNDED, const struct tile_run *t,
                                const struct NAME(bounds) *bounds, ptrdiff_t offset, int last) {
     const ptrdiff_t a_k = t->a_k, c_row = t->c_row, residual_row = t->residual_row;

@@ -68,8 +68,9 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
         }
 }
 
-/* Whether step i of STEPS is one of n spread evenly over them. */
+/* Whether step i of STEPS is one of n spread evenly over them; how many of n are its own. */
 #define AMONG(i, n, STEPS) ((i) * (n) % (STEPS) < (n))
+#define SHARE(i, n, STEPS) ((n) / (STEPS) + AMONG(i, (n) % (STEPS), STEPS))
 /* Lines that so many elements make. */
 #define LINES(n) (((n) * (int)sizeof(REAL) + LINE_BYTES - 1) / LINE_BYTES)
 
@@ -177,11 +178,12 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
     const char *weights = at->b;
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
-        if (AHEAD && AMONG(i, a_lines, STEPS)) {
-            if (V == 1) PREFETCH(at->a_ahead);
-            else PREFETCH_NEAR(at->a_ahead);
-            at->a_ahead += a_ahead_k * STEPS / a_lines;
-        }
+        if (AHEAD)
+            UNROLL for (int j = 0; j < SHARE(i, a_lines, STEPS); j++) {
+                if (V == 1) PREFETCH(at->a_ahead);
+                else PREFETCH_NEAR(at->a_ahead);
+                at->a_ahead += a_ahead_k * STEPS / a_lines;
+            }
         if (AHEAD == PANEL || AHEAD == PANELS)
             UNROLL for (int v = 0; v < V; v++)
                 if (v * sizeof(vec) % LINE_BYTES == 0) PREFETCH_NEAR(weights + (i + WEIGHTS_AHEAD) * b_k + v * sizeof(vec));

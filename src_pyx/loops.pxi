@@ -283,7 +283,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         if p.mix != NULL:
             t.tiles = count
             t.columns = channels
-            t.ahead_lines = tiles_ahead(p)
+            t.pixel_vectors = pixel_vectors(p)
+            t.ahead_lines = pixels_ahead(p)
             for line_of_pixels in range(t.lines):
                 p.mix(&t)
                 t.a += t.a_line

@@ -29,6 +29,8 @@ cdef enum:
     LOW_SUMS = 16                     # vectors of sums in a low tile
     MEMORY = 8                        # second levels that hold less than what comes from memory
     THIRD_LEVEL = 32                  # and that hold as much as the third level of a Zen 4
+    FAR_PIXELS = 128                  # that few.h prefetches ahead
+    FAR_PIXEL_BYTES = 256 << 10       # of these, at most
 
 # Rows of x, each at the same place of a page of its own, that are at work at a time if there are more than FAR_PAGES of
 # them, half as many as the second level has pages: blocks of such rows fill only a part of its sets. 512 to 256 channels on
@@ -312,23 +314,37 @@ cdef inline bint pixels_come_from_memory(const Plan *p) noexcept nogil:
     return x_is_far(p, MEMORY * 3 // 2)
 
 
-cdef inline Py_ssize_t tiles_ahead(const Plan *p) noexcept nogil:
-    """How far few.h prefetches: a tile, if x is not near and the first level holds two; 1024 to 1 channels on 28×28 pixels
-    take 1.3 times as long with prefetches, 64 to 1 on 64×64, which are near, 1.1 times. From memory four tiles: 200 to 4
-    channels on 200×200 are 1.7 times as fast so, 64 to 1 on 300×300 and 48 to 4 on 400×400 1.5 times (Zen 4)."""
-    cdef Py_ssize_t tile = p.wide.real[p.unit == 8].lanes * p.x.pixel[p.axes - 1]
-    if not x_is_far(p, 1) or 2 * tile >= first_level():
-        return 0
-    return 4 if pixels_come_from_memory(p) else 1
+cdef inline Py_ssize_t vector_of_pixels(const Plan *p) noexcept nogil:
+    """Bytes of as many pixels as a vector has lanes."""
+    return p.wide.real[p.unit == 8].lanes * p.x.pixel[p.axes - 1]
+
+
+cdef inline int pixel_vectors(const Plan *p) noexcept nogil:
+    """Vectors of pixels that few.h takes side by side: two, where the first level holds four. 8 to 3 channels on 300×300
+    pixels are 1.13 times as fast so, 100 to 2 on 100×100 with AVX2 1.17 times, 224 to 4 there would be 0.91 (Zen 4)."""
+    return 2 if 4 * vector_of_pixels(p) < first_level() else 1
+
+
+cdef inline Py_ssize_t pixels_ahead(const Plan *p) noexcept nogil:
+    """Vectors of pixels ahead that few.h prefetches: those of the next tile, if x is not near and the first level holds two;
+    1024 to 1 channels on 28×28 pixels take 1.3 times as long with prefetches, 64 to 1 on 64×64, which are near, 1.1 times.
+    From memory 128 pixels, which eleven layers are 1.11 times as fast with as with 64, with AVX2 1.24 times with as with 32,
+    512 to 4 channels on 150×150 1.7 and 2.4 times as with none (Zen 4)."""
+    cdef Py_ssize_t size = vector_of_pixels(p), tile = pixel_vectors(p)
+    if pixels_come_from_memory(p):
+        return min(FAR_PIXELS // p.wide.real[p.unit == 8].lanes, max(1, FAR_PIXEL_BYTES // size))
+    return tile if x_is_far(p, 1) and 2 * tile * size < first_level() else 0
 
 
 cdef inline bint transpose_for(const Plan *p) noexcept nogil:
-    """Whether few.h pays: the channels of x fill at least half of the square that is transposed last, which costs as much as
-    if it were full, or there are two whole ones beside it. For more than FEW outputs pixels are a square at least, and from
-    memory six of them: 103 to 9 channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94
-    times, 24 to 6 0.7 times (Zen 4)."""
+    """Whether few.h pays. For more than FEW outputs pixels are a square at least, and from memory six of them: 103 to 9
+    channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94 times, 24 to 6 0.7 times. And
+    they fill a quarter of the square that is transposed last, which costs as much as if it were full, or there are two whole
+    ones beside it: 17 to 6 and 19 to 12 channels would be 0.87 times as fast, 17 to 2 are 1.75 times, to 4 1.47 (Zen 4)."""
     cdef Py_ssize_t lanes = p.wide.real[p.unit == 8].lanes
-    if p.c_out > FEW and p.c_in < lanes * (6 if pixels_come_from_memory(p) else 1):
+    if p.c_out <= FEW:
+        return True
+    if p.c_in < lanes * (6 if pixels_come_from_memory(p) else 1):
         return False
     return p.c_in > 2 * lanes or (p.c_in - 1) % lanes >= lanes // 4 - 1
 
@@ -342,9 +358,9 @@ cdef inline tile_kernel short_of(const Plan *p) noexcept nogil:
 
 cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
     """The kernel for pixels in a row whose few channels lie side by side, if x and outputs are such pixels; for their few
-    outputs; or for short sums. These also where there are 2.5 channels of x for each output or less, or 5 with doubles: 5 to
-    3 and 4 channels are 1.2 and 1.4 times as fast so, 8 to 3 and 12 to 4 would be 0.87 and 0.94; doubles 1.3 to 2.8 times.
-    And three or four outputs of up to four doubles: 3 to 3 and 4 to 4 channels are 1.4 and 2.6 times as fast (Zen 4)."""
+    outputs; or for short sums. These also where there are 1.5 channels of x for each output or less, or 5 with doubles: 5 to
+    4 channels are 1.1 times as fast so, 7 to 4 and 7 to 3 would be 0.94 and 0.86, with AVX2 5 to 2 0.8; doubles 1.03 to 2
+    times. And three or four outputs of up to four doubles: 3 to 3 and 4 to 4 channels are 1.4 and 2.6 times as fast (Zen 4)."""
     cdef int inner = p.axes - 1
     cdef const kernels *wide = p.wide.real[p.unit == 8]
     cdef tile_kernel short_sums
@@ -358,7 +374,7 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
             not p.has_residual or p.residual.load == p.copy and p.residual.pixel[inner] == p.unit):
         return wide.few[1]
     short_sums = short_of(p)
-    if short_sums != NULL and 8 * p.c_in <= 5 * p.c_out * p.unit:
+    if short_sums != NULL and 2 * p.c_in <= (3 if p.unit == 4 else 10) * p.c_out:
         return short_sums
     if p.c_in > FEW and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES and 1 < p.c_out <= MOST_FEW and transpose_for(p) and (
             p.out.channel == p.unit and p.out.pixel[inner] == p.c_out * p.unit and not p.has_residual):

@@ -10,7 +10,9 @@
  *   vlanes, vlanes_of(n)  the first n lanes, 0 <= n <= LANES, for loads of as many lanes from several places
  *   vload_of(p, lanes)    vload_n of these lanes
  *   vload_last            vload_n for an n that is mostly LANES
- *   vhalves(p, n, q, m)   the first n lanes from p, from the middle on m lanes from q, at most half of them each; others are zero
+ *   vhalves(p, q)         half the lanes from p, from the middle on as many from q
+ *   vhalves_n(p, n, q, m) likewise the first n lanes from p, m from q, at most half of them each; others are zero
+ *   vfirst_halves(a, b)   the first half of a, then that of b; vlast_halves the second ones
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
  *   vfma_at(p, b, c)      vfma of the element at an address, in one instruction; where HAS_FMA_AT says that there is such a one
@@ -47,6 +49,9 @@
 #define vlanes NAME(vlanes)
 #define vlanes_of NAME(vlanes_of)
 #define vhalves NAME(vhalves)
+#define vhalves_n NAME(vhalves_n)
+#define vfirst_halves NAME(vfirst_halves)
+#define vlast_halves NAME(vlast_halves)
 #define vload_of NAME(vload_of)
 #define vload_last NAME(vload_last)
 #define vset1 NAME(vset1)
@@ -258,6 +263,10 @@ typedef int lane_index;
 #define ODD_PART(i) (EVEN_PART(i) + SIDE)
 INLINE vec veven(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(EVEN)); }
 INLINE vec vodd(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(ODD)); }
+#define FIRST_HALVES(i) ((i) < LANE_COUNT / 2 ? (i) : (i) + LANE_COUNT / 2)
+#define LAST_HALVES(i) (FIRST_HALVES(i) + LANE_COUNT / 2)
+INLINE vec vfirst_halves(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(FIRST_HALVES)); }
+INLINE vec vlast_halves(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(LAST_HALVES)); }
 #if VECTOR_BYTES > 16
 INLINE vec veven_part(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(EVEN_PART)); }
 INLINE vec vodd_part(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(ODD_PART)); }
@@ -285,18 +294,31 @@ INLINE vec vpick(vec a, vec b, const lane_index *pick) {
     return _mm256_blendv_ps(_mm256_permutevar8x32_ps(a, i), _mm256_permutevar8x32_ps(b, i), of_b);
 }
 #endif
+#ifdef __AVX2__
+INLINE vec vhalves(const char *p, const char *q) {
+#if VECTOR_BYTES == 64
+    const __m512 first = _mm512_castps256_ps512(_mm256_loadu_ps((const float *)p));
+    return (vec)_mm512_insertf32x8(first, _mm256_loadu_ps((const float *)q), 1);
+#else
+    const __m256 first = _mm256_castps128_ps256(_mm_loadu_ps((const float *)p));
+    return (vec)_mm256_insertf128_ps(first, _mm_loadu_ps((const float *)q), 1);
+#endif
+}
+#else /* one part: never called */
+INLINE vec vhalves(const char *p, const char *q) { return (void)q, vload(p); }
+#endif
 #ifdef __AVX512F__
 /* Two loads into one register take no shuffle. */
-INLINE vec vhalves(const char *p, int n, const char *q, int m) {
+INLINE vec vhalves_n(const char *p, int n, const char *q, int m) {
     return OP(mask_loadu)(vload_n(p, n), vlanes_of(m) << LANES / 2, q - sizeof(vec) / 2);
 }
 #elif defined(__AVX2__)
-INLINE vec vhalves(const char *p, int n, const char *q, int m) {
+INLINE vec vhalves_n(const char *p, int n, const char *q, int m) {
     const vlanes second = _mm256_andnot_si256(vlanes_of(LANES / 2), vlanes_of(LANES / 2 + m));
     return OP(or)(vload_n(p, n), vload_of(q - sizeof(vec) / 2, second));
 }
-#else /* one part: never called */
-INLINE vec vhalves(const char *p, int n, const char *q, int m) { return (void)q, (void)m, vload_n(p, n); }
+#else
+INLINE vec vhalves_n(const char *p, int n, const char *q, int m) { return (void)q, (void)m, vload_n(p, n); }
 #endif
 #undef OP
 #undef SUFFIX
@@ -307,3 +329,5 @@ INLINE vec vhalves(const char *p, int n, const char *q, int m) { return (void)q,
 #undef ODD
 #undef EVEN_PART
 #undef ODD_PART
+#undef FIRST_HALVES
+#undef LAST_HALVES

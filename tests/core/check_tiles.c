@@ -170,7 +170,7 @@ static void check_mix(const struct isa *isa, tile_kernel mix, int c_in, int c_ou
                          start = grids(2, 1, 1, c_out, c_out, 0, 1, 1), c = grids(3, 1, pixels, c_out, c_out, out_gap, 1, 0);
     struct tile_run t = {.tiles = pixels, .depth = c_in, .columns = c_out, .a = a.data, .b = b.data, .b_k = b.row};
     t.start = start.data, t.c = c.data, t.c_row = c.row;
-    t.a_row = a.row, t.a_end = t.a + pixels * a.row, t.ahead_lines = any(3);
+    t.a_row = a.row, t.a_end = t.a + pixels * a.row, t.ahead_lines = any(3), t.pixel_vectors = 1 + (int)any(2);
     set_bounds(isa, &t);
     mix(&t);
     for (ptrdiff_t i = 0; i < pixels; i++) {
@@ -227,7 +227,7 @@ void check_mixes(const struct isa *isa) {
             for (int c_in = 1; c_in <= MOST_PLANES; c_in++)
                 for (int i = 0; i < 2 && kernels->planes[c_in]; i++)
                     check_planes(isa, c_in, 1 + any(3), 1 + any(6), pixels);
-        for (ptrdiff_t pixels = 0; pixels < 3 * kernels->lanes; pixels++) {
+        for (ptrdiff_t pixels = 0; pixels < 5 * kernels->lanes; pixels++) { /* two tiles of two vectors, and a tail */
             for (int c_in = 1; c_in <= FEW; c_in++)
                 for (int c_out = 1; c_out <= FEW; c_out++)
                     for (int i = 0; i < ROUNDS && kernels->mix[c_in][c_out]; i++)

@@ -61,8 +61,8 @@ MUTANTS = (
         "copy.h",
         (
             (
-                "next[to + SIDE / 2] = vodd(row[2 * j], row[2 * j + 1]);",
-                "next[to + SIDE / 2] = veven(row[2 * j], row[2 * j + 1]);",
+                "next[j + SIDE / 2] = vodd(",
+                "next[j + SIDE / 2] = veven(",
             ),
         ),
         VIEWS,
@@ -70,7 +70,7 @@ MUTANTS = (
     Mutant(
         "16-byte parts of the transposing copy",
         "copy.h",
-        (("next[j + half] = vodd_part(", "next[j + half] = veven_part("),),
+        (("next[j + ROWS / 2] = vodd_part(", "next[j + ROWS / 2] = veven_part("),),
         VIEWS,
         isa="avx2",
     ),
@@ -243,18 +243,21 @@ MUTANTS = (
     ),
     Mutant("pixels of more outputs", "few.h", (("row[i], C_OUT);", "row[i], LANES);"),), GUARDS, isa="avx512"),
     Mutant(
-        "pixels from memory", "few.h", (("SECOND, t, a, last", "SECOND, t, a + t->a_row, last"),), LARGE, isa="avx512"
+        "pixels from memory", "few.h", (("SECOND, t, a, LANES", "SECOND, t, a + t->a_row, LANES"),), LARGE, isa="avx512"
     ),
     Mutant(
         "bounds of few outputs",
         "few.h",
-        (("y[o] = NAME(within)(t->bounded, &bounds, y[o]);", ""),),
+        (("NAME(within)(t->bounded, bounds, sum[o * V + v]);", "sum[o * V + v];"),),
         GUARDS,
         isa="avx512",
     ),
-    Mutant("weights of few outputs", "few.h", (("b + k * t->b_k + o *", "b + k * t->b_k + 0 *"),), GUARDS, isa="avx2"),
-    Mutant("two pixels in a vector", "few.h", (("j / SIDE * 2 * SIDE", "j / SIDE * SIDE"),), GUARDS, isa="avx512"),
-    Mutant("second pixels of vectors", "few.h", (("second < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
+    Mutant("weights of few outputs", "few.h", (("vfma_at(b + o *", "vfma_at(b + 0 *"),), GUARDS, isa="avx2"),
+    Mutant("two pixels in a vector", "few.h", (("(j) / SIDE * 2 * SIDE", "(j) / SIDE * SIDE"),), GUARDS, isa="avx512"),
+    Mutant("second half of terms", "few.h", (("vlast_halves(", "vfirst_halves("),), GUARDS, isa="avx512"),
+    Mutant("whole halves", "few.h", (("vhalves(p, q)", "vhalves(p, p)"),), GUARDS, isa="avx2"),
+    Mutant("pixels side by side", "few.h", (("bounds, sum[o * V + v]", "bounds, sum[o * V]"),), GUARDS, isa="avx512"),
+    Mutant("second pixels of vectors", "few.h", (("second < count ?", "1 ?"),), GUARDS, isa="avx2"),
     Mutant(
         "last pixels' second halves",
         "vec.h",
@@ -262,7 +265,7 @@ MUTANTS = (
         GUARDS,
         isa="avx512",
     ),
-    Mutant("last pixels of few outputs", "few.h", (("pixel < pixels ?", "1 ?"),), GUARDS, isa="avx2"),
+    Mutant("last pixels of few outputs", "few.h", (("pixel < last ?", "1 ?"),), GUARDS, isa="avx2"),
     Mutant("one output in cuts", "few.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
     Mutant("residual of one output", "few.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),
     Mutant("weights of short sums", "short.h", (("t->b + k * t->b_k", "t->b + 0 * t->b_k"),), GUARDS, isa="avx512"),

@@ -2,35 +2,13 @@
  * apart into one vector for each channel, mixed, and picked together again. The sums are those of tile.h.
  *
  * SIDE channels are picked apart or together by transposing each 16 bytes of as many vectors, as shuffles within them are
- * cheap: 4 to 4 are 1.9 times as fast as with picks, 4 to 3 and 3 to 4 1.6 and 1.5 times (with AVX2 3.1, 1.8 and 2). The
- * vectors of both sides then hold pixels in that order: PARTS. */
+ * cheap: 4 to 4 are 1.9 times as fast as with picks, 4 to 3 1.6 times (with AVX2 3.1 and 1.8). The vectors of both sides then
+ * hold pixels in that order: PARTS. */
 #define LANE_PIXEL(lane, PARTS) ((PARTS) ? (lane) % SIDE * (LANES / SIDE) + (lane) / SIDE : (lane))
 #define PIXEL_LANE(pixel, PARTS) ((PARTS) ? (pixel) % (LANES / SIDE) * SIDE + (pixel) / (LANES / SIDE) : (pixel))
 
-/* Not beside three channels where those have a way of their own (pick.h), which keeps the order. */
-#define IN_PARTS(C_IN, C_OUT) (((C_IN) == SIDE || (C_OUT) == SIDE) && !(HAS_HALVES && ((C_IN) == 3 || (C_OUT) == 3)))
-
-struct NAME(bounds) {
-    vec low, high, zero;
-};
-INLINE struct NAME(bounds) NAME(bounds_of)(const struct tile_run *t) {
-    const REAL *clamp = t->clamp;
-    return (struct NAME(bounds)){vset1((const char *)clamp), vset1((const char *)(clamp + 1)), vset1((const char *)(clamp + 2))};
-}
-INLINE vec NAME(within)(int bounded, const struct NAME(bounds) *bounds, vec y) {
-    if (HAS_RELU && bounded == RELU) return vrelu(y);
-    if (bounded & LOW) y = vabove(y, bounds->low);
-    if (bounded & HIGH) y = vbelow(y, bounds->high);
-    if (bounded) y += bounds->zero;
-    return y;
-}
-/* The code for t's bounds. */
-#undef BY_BOUNDS
-#define BY_BOUNDS(CODE) \
-    if (t->bounded == 0) CODE(0); \
-    else if (t->bounded == LOW) CODE(LOW); \
-    else if (HAS_RELU && t->bounded == RELU) CODE(RELU); \
-    else CODE(t->bounded);
+/* Not beside three outputs where those have a way of their own (pick.h), which keeps the order. */
+#define IN_PARTS(C_IN, C_OUT) (((C_IN) == SIDE || (C_OUT) == SIDE) && !(HAS_HALVES && (C_OUT) == 3))
 
 #ifdef HAS_PICK
 
@@ -46,11 +24,9 @@ INLINE void NAME(set_together)(const int C_OUT, const int PARTS, lane_index toge
 /* A vector for each output channel becomes pixels side by side, the `left` first of them. */
 INLINE void NAME(store_together)(const int C_OUT, const int PARTS, vec *y, lane_index together[FEW][FEW][LANES], char *c,
                                  ptrdiff_t left) {
-    const int FOURS = HAS_HALVES && C_OUT == 4 && !PARTS, THREES = HAS_HALVES && C_OUT == 3;
-    const int SQUARE = FOURS || (PARTS && C_OUT == SIDE);
+    const int SQUARE = PARTS && C_OUT == SIDE, THREES = HAS_HALVES && C_OUT == 3;
     if (PARTS && C_OUT == 1) y[0] = NAME(reorder)(y[0], together[0]);
     if (SQUARE) NAME(transpose)(SIDE, y);
-    if (FOURS) NAME(fours_together)(y);
     if (THREES) NAME(threes_together)(y);
     UNROLL for (int v = 0; v < C_OUT; v++) {
         const vec out = SQUARE || THREES ? y[v] : NAME(pick_lanes)(C_OUT, y, together[v]);
@@ -74,7 +50,6 @@ INLINE void NAME(mix_pixels)(const int C_IN, const int C_OUT, const int BOUNDED,
     UNROLL for (int v = 0; v < C_IN; v++)
         in[v] = left >= LANES ? vload(a + v * sizeof(vec)) : vload_n(a + v * sizeof(vec), NAME(lanes_left)(left * C_IN, v));
     UNROLL for (int v = 0; v < C_IN; v++) vstay(in[v]); /* gcc else loads them for each pick: 3 to 1 0.7 times as fast */
-    if (PARTS && C_IN == 1) in[0] = NAME(reorder)(in[0], mixer->apart[0]);
     if (C_IN == SIDE) {
         if (!PARTS) NAME(fours_apart)(in);
         NAME(transpose)(SIDE, in);
@@ -102,6 +77,10 @@ INLINE void NAME(mix_all)(const int C_IN, const int C_OUT, const int BOUNDED, st
 
 /* t: `tiles` pixels at a, c_in side by side; weights b[k·b_k + channel]; outputs at c. */
 INLINE void NAME(mix)(const int C_IN, const int C_OUT, const struct tile_run *t) {
+    if (SPREADS(C_IN, C_OUT)) {
+        NAME(spread)(C_IN, C_OUT, t);
+        return;
+    }
     const int PARTS = IN_PARTS(C_IN, C_OUT);
     struct NAME(mixer) mixer;
     mixer.bounds = NAME(bounds_of)(t);

@@ -17,7 +17,7 @@ INLINE vec NAME(pick_lanes)(const int n, const vec *from, lane_index pick[FEW][L
 #if HAS_HALVES
 /* Pixels of three channels, side by side in three vectors, to a vector for each channel, and back. Four pixels are three parts of
  * 16 bytes; with four pixels in a half of three vectors all other shuffles stay within 16 bytes. 3 to 3 channels are 1.95 times as
- * fast as with picks, 3 to 1 1.7 times, 1 to 3 1.6 times (AVX2, Zen 4). */
+ * fast as with picks, 3 to 1 1.7 times (AVX2, Zen 4). */
 #define EACH_HALF(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l, (i) + 4, (j) + 4, (k) + 4, (l) + 4)
 INLINE void NAME(threes_apart)(const vec *in, vec *x) {
     const vec p = vmerge(in[0], in[1]), r = vmerge(in[1], in[2]);
@@ -35,20 +35,15 @@ INLINE void NAME(threes_together)(vec *y) {
     y[1] = vmerge(r, p);
     y[2] = vodd_part(q, r);
 }
-/* Pixels of four channels, two in a vector, to the order in which such halves have them, and back. */
+/* Pixels of four channels, two in a vector, to the order in which such halves have them. */
 INLINE void NAME(fours_apart)(vec *in) {
     const vec p = veven_part(in[0], in[2]), q = vodd_part(in[0], in[2]), r = veven_part(in[1], in[3]), s = vodd_part(in[1], in[3]);
     in[0] = p, in[1] = q, in[2] = r, in[3] = s;
-}
-INLINE void NAME(fours_together)(vec *y) {
-    const vec p = veven_part(y[0], y[1]), q = veven_part(y[2], y[3]), r = vodd_part(y[0], y[1]), s = vodd_part(y[2], y[3]);
-    y[0] = p, y[1] = q, y[2] = r, y[3] = s;
 }
 #else /* never called */
 INLINE void NAME(threes_apart)(const vec *in, vec *x) { (void)in, (void)x; }
 INLINE void NAME(threes_together)(vec *y) { (void)y; }
 INLINE void NAME(fours_apart)(vec *in) { (void)in; }
-INLINE void NAME(fours_together)(vec *y) { (void)y; }
 #endif
 
 /* How many of so many elements are in vector v. */

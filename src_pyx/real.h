@@ -3,6 +3,8 @@
 #include "tile.h"
 #include "pick.h"
 #include "copy.h"
+#include "bounds.h"
+#include "spread.h"
 #include "mix.h"
 #include "few.h"
 #include "short.h"

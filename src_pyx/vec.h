@@ -21,6 +21,7 @@
  *   veven, vodd(a, b)     of each 16 bytes the even lanes of a, then those of b; the odd ones
  *   veven_part, vodd_part the even parts of 16 bytes of a, then those of b; the odd ones
  *   vpick(a, b, pick)     lane i is number pick[i] of a0 a1 … b0 b1 …; where HAS_PICK says that there is such an instruction
+ *   vspread(x, at)        lane i is number at[i], a lane_index, of x; likewise
  *   vmerge(a, b)          the first half of a, the second of b; where HAS_HALVES says that halves are 16 bytes
  *   vabove(x, low)        max(low, x); NaN stays NaN, and a zero has either sign
  *   vbelow(x, high)       min(high, x) likewise
@@ -60,6 +61,7 @@
 #define veven_part NAME(veven_part)
 #define vodd_part NAME(vodd_part)
 #define vpick NAME(vpick)
+#define vspread NAME(vspread)
 #define vmerge NAME(vmerge)
 #define lane_index NAME(lane_index)
 #define vfma NAME(vfma)
@@ -278,6 +280,7 @@ INLINE vec vodd_part(vec a, vec b) { return (void)a, b; }
 #if defined(__AVX512F__) && !defined(NARROW) /* only whole vectors are picked from */
 #define HAS_PICK
 #define HAS_HALVES 0
+INLINE vec vspread(vec x, vec at) { return OP(permutexvar)((__m512i)at, x); }
 typedef long long NAME(lane_bits) __attribute__((vector_size(sizeof(vec))));
 INLINE vec vpick(vec a, vec b, const lane_index *pick) {
     NAME(lane_bits) i;
@@ -287,6 +290,7 @@ INLINE vec vpick(vec a, vec b, const lane_index *pick) {
 #elif defined(__AVX2__) && !defined(__AVX512F__) && !defined(REAL_IS_DOUBLE)
 #define HAS_PICK
 #define HAS_HALVES 1
+INLINE vec vspread(vec x, vec at) { return _mm256_permutevar8x32_ps(x, (__m256i)at); }
 INLINE vec vmerge(vec a, vec b) { return _mm256_blend_ps(a, b, 0xf0); }
 INLINE vec vpick(vec a, vec b, const lane_index *pick) {
     const __m256i i = _mm256_loadu_si256((const __m256i *)pick);

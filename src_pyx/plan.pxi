@@ -360,7 +360,8 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
     """The kernel for pixels in a row whose few channels lie side by side, if x and outputs are such pixels; for their few
     outputs; or for short sums. These also where there are 1.5 channels of x for each output or less, or 5 with doubles: 5 to
     4 channels are 1.1 times as fast so, 7 to 4 and 7 to 3 would be 0.94 and 0.86, with AVX2 5 to 2 0.8; doubles 1.03 to 2
-    times. And three or four outputs of up to four doubles: 3 to 3 and 4 to 4 channels are 1.4 and 2.6 times as fast (Zen 4)."""
+    times. And three or four outputs of up to four doubles: 3 to 3 and 4 to 4 channels are 1.4 and 2.6 times as fast (Zen
+    4)."""
     cdef int inner = p.axes - 1
     cdef const kernels *wide = p.wide.real[p.unit == 8]
     cdef tile_kernel short_sums

@@ -24,6 +24,10 @@ cdef Py_ssize_t PLANE_BYTES = 2 << 10
 # two threads with half of the pixels each, as x is packed once, 200 to 100 channels on 62×62 pixels with a stride of 3 1.17
 # times; 832 to 128 channels on 7×7 pixels, 0.96 times, and 160 to 960, 0.72 times, share the channels (Zen 4).
 cdef double SHARED_LINE_CYCLES = 128
+# Half vectors of pixels take twice the instructions for the same sums, which the core's other thread shares: beside a busy
+# one three layers on 14×14 pixels, NCHW, take 1.13 times as long with them as with whole ones, seventeen on average 1.00,
+# alone 0.97 to 1.00. So they are taken where they save more than this (Zen 4).
+cdef double HALF_VECTORS = 1.04
 cdef Py_ssize_t FAR_STREAMS = far_streams()
 cdef enum:
     LOW_SUMS = 16                     # vectors of sums in a low tile
@@ -321,7 +325,8 @@ cdef inline Py_ssize_t vector_of_pixels(const Plan *p) noexcept nogil:
 
 cdef inline int pixel_vectors(const Plan *p) noexcept nogil:
     """Vectors of pixels that few.h takes side by side: two, where the first level holds four. 8 to 3 channels on 300×300
-    pixels are 1.13 times as fast so, 100 to 2 on 100×100 with AVX2 1.17 times, 224 to 4 there would be 0.91 (Zen 4)."""
+    pixels are 1.07 to 1.13 times as fast so, 100 to 2 on 200×200 with AVX2 1.17 times; 224 to 4 on 100×100 would be 0.92
+    times (Zen 4)."""
     return 2 if 4 * vector_of_pixels(p) < first_level() else 1
 
 
@@ -423,7 +428,7 @@ cdef void choose_tiles(Plan *p) noexcept nogil:
                 continue
             for pack in range(2):
                 orient(p, candidate, rows, pack)
-                estimate = cycles(p)
+                estimate = cycles(p) * (HALF_VECTORS if candidate == p.narrow and not rows else 1)
                 if estimate < best:
                     best, best_isa, best_rows, best_pack = estimate, candidate, rows, pack
     orient(p, best_isa, best_rows, best_pack)

@@ -33,8 +33,6 @@ cdef enum:
     LOW_SUMS = 16                     # vectors of sums in a low tile
     MEMORY = 8                        # second levels that hold less than what comes from memory
     THIRD_LEVEL = 32                  # and that hold as much as the third level of a Zen 4
-    FAR_PIXELS = 128                  # that few.h prefetches ahead
-    FAR_PIXEL_BYTES = 256 << 10       # of these, at most
 
 # Rows of x, each at the same place of a page of its own, that are at work at a time if there are more than FAR_PAGES of
 # them, half as many as the second level has pages: blocks of such rows fill only a part of its sets. 512 to 256 channels on
@@ -312,91 +310,6 @@ cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noe
     if not pixels_are_rows and one_band_streams(p):
         p.strip_vectors = min(p.strip_vectors, 2 * LINE_BYTES // (p.kernels.lanes * unit))
     p.cuts = cuts_of(p)
-
-
-cdef inline bint pixels_come_from_memory(const Plan *p) noexcept nogil:
-    return x_is_far(p, MEMORY * 3 // 2)
-
-
-cdef inline Py_ssize_t vector_of_pixels(const Plan *p) noexcept nogil:
-    """Bytes of as many pixels as a vector has lanes."""
-    return p.wide.real[p.unit == 8].lanes * p.x.pixel[p.axes - 1]
-
-
-cdef inline int pixel_vectors(const Plan *p) noexcept nogil:
-    """Vectors of pixels that few.h takes side by side: two, where the first level holds four. 8 to 3 channels on 300×300
-    pixels are 1.07 to 1.13 times as fast so, 100 to 2 on 200×200 with AVX2 1.17 times; 224 to 4 on 100×100 would be 0.92
-    times (Zen 4)."""
-    return 2 if 4 * vector_of_pixels(p) < first_level() else 1
-
-
-cdef inline Py_ssize_t pixels_ahead(const Plan *p) noexcept nogil:
-    """Vectors of pixels ahead that few.h prefetches: those of the next tile, if x is not near and the first level holds two;
-    1024 to 1 channels on 28×28 pixels take 1.3 times as long with prefetches, 64 to 1 on 64×64, which are near, 1.1 times.
-    From memory 128 pixels, which eleven layers are 1.11 times as fast with as with 64, with AVX2 1.24 times with as with 32,
-    512 to 4 channels on 150×150 1.7 and 2.4 times as with none (Zen 4)."""
-    cdef Py_ssize_t size = vector_of_pixels(p), tile = pixel_vectors(p)
-    if pixels_come_from_memory(p):
-        return min(FAR_PIXELS // p.wide.real[p.unit == 8].lanes, max(1, FAR_PIXEL_BYTES // size))
-    return tile if x_is_far(p, 1) and 2 * tile * size < first_level() else 0
-
-
-cdef inline bint transpose_for(const Plan *p) noexcept nogil:
-    """Whether few.h pays. For more than FEW outputs pixels are a square at least, and from memory six of them: 103 to 9
-    channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94 times, 24 to 6 0.7 times. And
-    they fill a quarter of the square that is transposed last, which costs as much as if it were full, or there are two whole
-    ones beside it: 17 to 6 and 19 to 12 channels would be 0.87 times as fast, 17 to 2 are 1.75 times, to 4 1.47 (Zen 4)."""
-    cdef Py_ssize_t lanes = p.wide.real[p.unit == 8].lanes
-    if p.c_out <= FEW:
-        return True
-    if p.c_in < lanes * (6 if pixels_come_from_memory(p) else 1):
-        return False
-    return p.c_in > 2 * lanes or (p.c_in - 1) % lanes >= lanes // 4 - 1
-
-
-cdef inline tile_kernel short_of(const Plan *p) noexcept nogil:
-    """The kernel for short sums whose weights fit into registers (short.h), or NULL."""
-    if p.c_in > MOST_SHORT or p.c_out == 1 or p.bands[1] > 1 or p.has_residual or p.out.channel != p.unit:
-        return NULL
-    return p.of_panels.real[p.unit == 8].shorts[p.c_in][ceil_div(p.c_out, p.lanes[1])]
-
-
-cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
-    """The kernel for pixels in a row whose few channels lie side by side, if x and outputs are such pixels; for their few
-    outputs; or for short sums. These also where there are 1.5 channels of x for each output or less, or 5 with doubles: 5 to
-    4 channels are 1.1 times as fast so, 7 to 4 and 7 to 3 would be 0.94 and 0.86, with AVX2 5 to 2 0.8; doubles 1.03 to 2
-    times. And three or four outputs of up to four doubles: 3 to 3 and 4 to 4 channels are 1.4 and 2.6 times as fast (Zen
-    4)."""
-    cdef int inner = p.axes - 1
-    cdef const kernels *wide = p.wide.real[p.unit == 8]
-    cdef tile_kernel short_sums
-    if p.groups > 1 or p.c_in < 1 or p.x.load != p.copy or p.c_in > 1 and p.x.channel != p.unit:
-        return NULL
-    if p.c_in <= FEW and p.c_out <= (FEW if p.unit == 4 else FEW // 2) and wide.mix[p.c_in][p.c_out] != NULL and (
-            p.x.pixel[inner] == p.c_in * p.unit and p.out.pixel[inner] == p.c_out * p.unit) and not p.has_residual and (
-            p.c_out == 1 or p.out.channel == p.unit):
-        return wide.mix[p.c_in][p.c_out]
-    if p.c_out == 1 and p.c_in > 1 and p.out.pixel[inner] == p.unit and (
-            not p.has_residual or p.residual.load == p.copy and p.residual.pixel[inner] == p.unit):
-        return wide.few[1]
-    short_sums = short_of(p)
-    if short_sums != NULL and 2 * p.c_in <= (3 if p.unit == 4 else 10) * p.c_out:
-        return short_sums
-    if p.c_in > FEW and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES and 1 < p.c_out <= MOST_FEW and transpose_for(p) and (
-            p.out.channel == p.unit and p.out.pixel[inner] == p.c_out * p.unit and not p.has_residual):
-        return wide.few[p.c_out]         # whose sums start from the bias alone: they are not cut (cuts_of)
-    return short_sums
-
-
-cdef inline tile_kernel planes_of(const Plan *p) noexcept nogil:
-    """The kernel for short sums of channels that are planes (planes.h), or NULL. They start from the bias alone: so few
-    terms are not cut (cuts_of)."""
-    cdef int inner = p.axes - 1
-    if p.mix != NULL or not 1 <= p.c_in <= MOST_PLANES or p.out.pixel[inner] != p.unit:
-        return NULL
-    if p.c_in > 1 and p.x.channel == p.unit:
-        return NULL
-    return p.wide.real[p.unit == 8].planes[p.c_in]
 
 
 cdef bint by_channels(const Plan *p, int threads) noexcept nogil:

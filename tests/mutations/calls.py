@@ -102,7 +102,7 @@ MUTANTS = (
     ),
     Mutant(
         "few outputs in cuts",
-        "plan.pxi",
+        "untiled.pxi",
         ((" and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES", ""),),
         DEEP,
         isa="avx512",
@@ -114,8 +114,10 @@ MUTANTS = (
         GUARDS,
         isa="avx2",
     ),
-    Mutant("residual and short sums", "plan.pxi", ((" or p.has_residual or p.out", " or p.out"),), GUARDS, isa="avx2"),
-    Mutant("panels of short sums", "plan.pxi", (("p.bands[1] > 1", "p.bands[1] > 2"),), GUARDS, isa="avx2"),
+    Mutant(
+        "residual and short sums", "untiled.pxi", ((" or p.has_residual or p.out", " or p.out"),), GUARDS, isa="avx2"
+    ),
+    Mutant("panels of short sums", "untiled.pxi", (("p.bands[1] > 1", "p.bands[1] > 2"),), GUARDS, isa="avx2"),
     Mutant("outputs of rows of few channels", "loops.pxi", (("t.c += t.c_line\n", "pass\n"),), GUARDS, isa="avx512"),
     Mutant("pixels of rows of few channels", "loops.pxi", (("t.a += t.a_line\n", "pass\n"),), GUARDS, isa="avx512"),
     Mutant(

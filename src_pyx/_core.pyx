@@ -58,11 +58,11 @@ cdef extern from "isa.h" nogil:
                                  Py_ssize_t s1, Py_ssize_t n0, Py_ssize_t n1) noexcept nogil
     ctypedef struct kernels "struct kernels":
         int lanes
-        int max_rows[2][5]
-        tile_kernel tile[2][17][5]
+        int max_rows[5]
+        tile_kernel tile[2][2][17][5]
         tile_kernel mix[5][5]
         tile_kernel few[13]
-        tile_kernel shorts[15][5]
+        tile_kernel shorts[2][15][5]
         tile_kernel planes[8]
         copy_kernel copy
     ctypedef struct isa "struct isa":
@@ -78,7 +78,6 @@ cdef extern from "isa.h" nogil:
     Py_ssize_t far_streams()
     const char *KNOWN_ISAS
     const isa *const *available_isas_c "available_isas"()
-    const isa *narrower(const isa *wide, bint suffice)
     copy_kernel converter(char kind, int size, int swapped, int to_double)
     double peak_flops_c "peak_flops"(const isa *, double seconds)
     double copy_bandwidth_c "copy_bandwidth"(const isa *, size_t bytes, double seconds)

@@ -114,11 +114,11 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     p.mix = mix_of(p)
     p.planes = planes_of(p)
     if p.mix != NULL:
-        orient(p, p.of_panels, True, False)
+        orient(p, True, False)
     elif p.planes != NULL:
-        orient(p, p.wide, False, False)
+        orient(p, False, False)
         if stretches_are_short(p):
-            orient(p, p.wide, False, True)
+            orient(p, False, True)
     else:
         choose_tiles(p)
 

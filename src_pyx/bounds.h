@@ -6,11 +6,12 @@ INLINE struct NAME(bounds) NAME(bounds_of)(const struct tile_run *t) {
     const REAL *clamp = t->clamp;
     return (struct NAME(bounds)){vset1((const char *)clamp), vset1((const char *)(clamp + 1)), vset1((const char *)(clamp + 2))};
 }
-INLINE vec NAME(within)(int bounded, const struct NAME(bounds) *bounds, vec y) {
+/* HALF: of the first half of the lanes. */
+INLINE vec NAME(within)(const int HALF, int bounded, const struct NAME(bounds) *bounds, vec y) {
     if (HAS_RELU && bounded == RELU) return vrelu(y);
-    if (bounded & LOW) y = vabove(y, bounds->low);
-    if (bounded & HIGH) y = vbelow(y, bounds->high);
-    if (bounded) y += bounds->zero;
+    if (bounded & LOW) y = HALF ? vabove_half(y, bounds->low) : vabove(y, bounds->low);
+    if (bounded & HIGH) y = HALF ? vbelow_half(y, bounds->high) : vbelow(y, bounds->high);
+    if (bounded) y = HALF ? vadd_half(y, bounds->zero) : (vec)(y + bounds->zero);
     return y;
 }
 /* The code for t's bounds. */

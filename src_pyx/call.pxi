@@ -149,9 +149,8 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
     look(&g.x, x)
     look(&g.out, out)
     g.out_is_plain = cnp.PyArray_IS_C_CONTIGUOUS(out) and cnp.PyArray_ISALIGNED(out)
-    p.wide = layer.isa
-    p.narrow = layer.narrow
-    p.of_panels = layer.of_panels
+    p.isa = layer.isa
+    p.kernels = layer.isa.real[layer.unit == 8]
     p.copy = layer.copy
     p.unit = layer.unit
     p.groups = layer.groups

@@ -5,7 +5,7 @@
 extern struct isa isa_baseline;
 #ifdef __x86_64__
 #include <cpuid.h>
-extern struct isa isa_avx512, isa_avx512_narrow, isa_avx2;
+extern struct isa isa_avx512, isa_avx2;
 
 /* AMD's leaf of performance hints: bit 3 says that the floating-point units are 512 bits wide, as from Zen 5 on. */
 static int halves_512(void) {
@@ -20,7 +20,7 @@ const struct isa *const *available_isas(void) {
 #ifdef __x86_64__
     __builtin_cpu_init();
     isa_avx512.fma_cycles = halves_512() ? 1 : 0.5;
-    isa_avx512.relu = halves_512() ? LOW : RELU; /* of all its layers, also where narrow vectors run */
+    isa_avx512.relu = halves_512() ? LOW : RELU;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
@@ -31,16 +31,6 @@ const struct isa *const *available_isas(void) {
     found[n++] = &isa_baseline;
     found[n] = NULL;
     return found;
-}
-
-/* A processor that computes whole vectors at full speed still loads more half ones in a cycle, and a tile of one vector loads an
- * element for each product: up to 8 channels in NHWC run 1.34 times as fast (ten layers, Xeon). */
-const struct isa *narrower(const struct isa *isa, int suffice) {
-#ifdef __x86_64__
-    if (isa == &isa_avx512 && (suffice || halves_512())) return &isa_avx512_narrow;
-#endif
-    (void)isa, (void)suffice;
-    return NULL;
 }
 
 /* Intel's prefetcher follows about as many: 103 to 9 channels on 610×340 pixels, NCHW, take 1.75 times as long with 34, 200 to 16

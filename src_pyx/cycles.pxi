@@ -172,6 +172,16 @@ cdef inline bint stretches_are_short(const Plan *p) noexcept nogil:
             and are_far(p, p.c_in + p.c_out))
 
 
+cdef inline Py_ssize_t least_lanes(const Plan *p) noexcept nogil:
+    """Of the last vector of sums, that take less time than all of it: half of it, if that takes half the time."""
+    return p.kernels.lanes // 2 if in_halves(p.isa) else p.kernels.lanes
+
+
+cdef inline double vectors_of(const Plan *p, Py_ssize_t columns) noexcept nogil:
+    """Vectors of sums, the last one half or whole, that so many columns take the time of."""
+    return <double> padded(columns, least_lanes(p)) / p.kernels.lanes
+
+
 cdef double cycles(const Plan *p) noexcept nogil:
     """What a group costs."""
     cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall
@@ -182,10 +192,9 @@ cdef double cycles(const Plan *p) noexcept nogil:
     cdef int copies = p.threads if p.threads > 1 and by_channels(p, p.threads) else 1
     # columns in vectors; lines of tiles across and down
     if p.pixels_are_rows:
-        columns = ceil_div(p.c_out, lanes)
         wide = p.bands[1]
         tall = ceil_div(p.stretch, tallest(p, p.panel_width // lanes))
-        each = wide * tall * tile_cycles(p.isa, <double> p.stretch / tall, <double> columns / wide, depth, more)
+        each = wide * tall * tile_cycles(p.isa, <double> p.stretch / tall, vectors_of(p, p.c_out) / wide, depth, more)
         if p.stretch < p.pixels and p.stretch < LOW_SHARE * tall * tallest(p, p.panel_width // lanes):
             each *= LOW_TILES
         if not p.x_by_depth:
@@ -196,8 +205,8 @@ cdef double cycles(const Plan *p) noexcept nogil:
     else:
         columns = ceil_div(p.stretch, lanes)
         wide = ceil_div(columns, p.strip_vectors)
-        tiles = (wide + (MASKED if p.stretch % lanes and not p.kept else 0)) * p.bands[0]
-        rows, vectors = <double> p.c_out / p.bands[0], <double> columns / wide
+        tiles = (wide + (MASKED if p.stretch % least_lanes(p) and not p.kept else 0)) * p.bands[0]
+        rows, vectors = <double> p.c_out / p.bands[0], vectors_of(p, p.stretch) / wide
         each = tiles * tile_cycles(p.isa, rows, vectors, depth, 0)
         if p.kept:
             each += copies * KEEP_CYCLES * columns * depth * lanes * unit / LINE_BYTES

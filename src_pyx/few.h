@@ -111,7 +111,7 @@ INLINE void NAME(one_tile)(const int V, const struct tile_run *t, ptrdiff_t firs
     UNROLL for (int v = 0; v < V; v++)
         acc[0][v] = t->start_row ? vload_n(t->start + offset + v * sizeof(vec), v < V - 1 ? LANES : last) : vset1(t->start);
     NAME(sums_of_pixels)(1, V, t, t->a + first * t->a_row, last, acc[0]);
-    NAME(finish)(1, V, t, acc, t->c + offset, t->residual ? t->residual + offset : NULL, last);
+    NAME(finish)(1, V, 0, t, acc, t->c + offset, t->residual ? t->residual + offset : NULL, last);
 }
 
 /* t: `tiles` pixels at a, a_row apart; a weight for each term, b_k apart; outputs, and what is added to them, side by side. */
@@ -140,7 +140,7 @@ INLINE void NAME(few_tile)(const int C_OUT, const int V, const struct tile_run *
     UNROLL for (int v = 0; v < V; v++, c += C_OUT * sizeof(vec)) {
         const int pixels = v < V - 1 ? LANES : last;
         vec y[MOST_FEW];
-        UNROLL for (int o = 0; o < C_OUT; o++) y[o] = NAME(within)(t->bounded, bounds, sum[o * V + v]);
+        UNROLL for (int o = 0; o < C_OUT; o++) y[o] = NAME(within)(0, t->bounded, bounds, sum[o * V + v]);
         if (C_OUT <= FEW) NAME(store_together)(C_OUT, PARTS_OF(C_OUT), y, together, c, pixels);
         else NAME(store_pixels)(C_OUT, y, c, pixels);
     }

@@ -86,11 +86,12 @@ typedef void (*copy_kernel)(char *dst, ptrdiff_t d0, ptrdiff_t d1, const char *s
 
 struct kernels {
     int lanes;
-    int max_rows[2][MAX_VECTORS + 1];                   /* the tallest tile for a number of vectors [a_rows_unit][V] */
-    tile_kernel tile[2][MAX_ROWS + 1][MAX_VECTORS + 1]; /* [a_rows_unit][R][V] */
+    int max_rows[MAX_VECTORS + 1]; /* the tallest tile for a number of vectors */
+    /* [up to half of the last vector counts][a_rows_unit][R][V] */
+    tile_kernel tile[2][2][MAX_ROWS + 1][MAX_VECTORS + 1];
     tile_kernel mix[FEW + 1][FEW + 1]; /* [c_in][c_out] of pixels in a row (mix.h), or NULL */
     tile_kernel few[MOST_FEW + 1];     /* [c_out] of pixels whose channels lie side by side (few.h), or NULL */
-    tile_kernel shorts[MOST_SHORT + 1][MAX_VECTORS + 1]; /* [c_in][V] (short.h), or NULL */
+    tile_kernel shorts[2][MOST_SHORT + 1][MAX_VECTORS + 1]; /* [up to half…][c_in][V] (short.h), or NULL */
     tile_kernel planes[MOST_PLANES + 1]; /* [c_in] of channels that are planes (planes.h) */
     copy_kernel copy;
 };
@@ -115,10 +116,6 @@ struct isa {
 
 /* The sets that this processor and its operating system run, best first; NULL ends them. */
 const struct isa *const *available_isas(void);
-
-/* The same instructions on vectors of half the lanes, where those suffice for all outputs of a pixel, or this processor has them
- * at half the cost; else NULL. */
-const struct isa *narrower(const struct isa *, int suffice);
 
 /* Bytes of the caches that a core has to itself: this machine's, or where it does not tell, those of a small one. */
 ptrdiff_t first_level(void);

@@ -32,7 +32,7 @@ struct isa RECORD(ISA) = {
 #endif
     .panel_vectors = VREGS == 32 ? 4 : 3,
     .strip_vectors = VREGS == 32 ? 3 : 2,
-#if defined(__AVX512F__) && !defined(NARROW)
+#ifdef __AVX512F__
     .fma_cycles = 1,
 #else
     .fma_cycles = 0.5,

@@ -17,8 +17,6 @@ cdef class Layer:
     Methods are not bound by Cython, whose unbound ones take any object for `self`.
     """
     cdef const isa *isa
-    cdef const isa *narrow               # its narrow vectors, or NULL
-    cdef const isa *of_panels            # that of the two whose vectors the output channels fill better
     cdef copy_kernel copy
     cdef int typenum
     cdef Py_ssize_t unit                 # bytes of an element
@@ -56,19 +54,11 @@ cdef class Layer:
             self.bounded = selected.relu
         set_clamp(self, low, high)
 
-        cdef const kernels *wide = selected.real[self.unit == 8]
-        cdef Py_ssize_t lanes = wide.lanes
-        self.narrow = narrower(selected, self.c_out <= lanes // 2)
-        self.of_panels = selected
-        # Half vectors where whole ones would add more than a 64th to the sums. 1024 and 2048 to 1000 channels of one pixel
-        # are 1.09 and 1.13 times as fast with whole ones, sixteen layers of 200 to 1000 channels on 36 to 400 pixels, NHWC,
-        # whose last vector is half full, 0.98 times at 200, 1.00 at 700 and 1.01 at 1000 (Zen 4).
-        if self.narrow != NULL and padded(self.c_out, lanes) - padded(self.c_out, lanes // 2) > self.c_out // 64:
-            self.of_panels = self.narrow
-            lanes //= 2
-        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(selected, wide, self.c_in, self.c_out)
+        cdef const kernels *kernels = selected.real[self.unit == 8]
+        cdef Py_ssize_t lanes = kernels.lanes
+        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(selected, kernels, self.c_in, self.c_out)
         self.packings[1].lanes, self.packings[1].bands = lanes, bands_for_columns(
-            self.of_panels, lanes, self.c_out, <double> self.c_in * self.c_out * self.unit)
+            selected, lanes, self.c_out, <double> self.c_in * self.c_out * self.unit)
         self.packings[AS_GIVEN] = plain(<char *> allocate(groups, self.c_out, self.c_in, self.unit))
         self.copy(self.packings[AS_GIVEN].data, self.c_in * self.unit, self.unit, cnp.PyArray_BYTES(weight),
                   cnp.PyArray_STRIDE(weight, 0), cnp.PyArray_STRIDE(weight, 1), groups * self.c_out, self.c_in)

@@ -55,7 +55,7 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         t.c_tile, t.start_tile, t.residual_tile = width, 0 if t.start_by_row else width, width
         t.a_k = rows * p.unit        # each a band of weights
         t.a += term * t.a_k
-    p.kernels.tile[t.a_row == p.unit][rows][vectors](t)
+    p.kernels.tile[ends_in_half(p, t.columns, vectors)][t.a_row == p.unit][rows][vectors](t)
     t.a = a + tiles * t.a_tile
     t.b += tiles * t.b_tile
     t.b_ahead += tiles * t.b_ahead_tile

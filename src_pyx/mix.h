@@ -59,7 +59,7 @@ INLINE void NAME(mix_pixels)(const int C_IN, const int C_OUT, const int BOUNDED,
     UNROLL for (int o = 0; o < C_OUT; o++) {
         y[o] = mixer->bias[o];
         UNROLL for (int k = 0; k < C_IN; k++) y[o] = vfma(mixer->weight[k][o], x[k], y[o]);
-        y[o] = NAME(within)(BOUNDED, &mixer->bounds, y[o]);
+        y[o] = NAME(within)(0, BOUNDED, &mixer->bounds, y[o]);
     }
     NAME(store_together)(C_OUT, PARTS, y, mixer->together, c, left);
 }

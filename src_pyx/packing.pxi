@@ -22,10 +22,15 @@ cdef struct Band:
     Py_ssize_t channel, term
 
 
+cdef inline bint in_halves(const isa *isa) noexcept nogil:
+    """Whether this processor computes the vectors in two halves, one after the other."""
+    return isa.fma and isa.fma_cycles == 1
+
+
 cdef inline bint tiles_are_low(const isa *isa, Py_ssize_t c_in) noexcept nogil:
     """Sixteen to twenty vectors of sums keep a processor busy that computes vectors in halves; with more it does not get
     over the end of a tile ahead of time, which short sums feel."""
-    return isa.fma and isa.fma_cycles == 1 and c_in <= SHORT_TERMS
+    return in_halves(isa) and c_in <= SHORT_TERMS
 
 
 cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py_ssize_t c_in,
@@ -36,7 +41,7 @@ cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py
     and 256 to 128 channels on 14×14 and 28×28 pixels take two threads 0.91 times as long. With AVX2 five rows take 1.03
     times as long as six. Low bands of five, whose strips are four vectors: 29 layers of 16 to 128 terms are 1.014 times as
     fast so, 16 to 96 and 24 to 144 channels 1.03 times; on two threads 23 layers 1.05 times (Zen 4)."""
-    cdef Py_ssize_t rows = kernels.max_rows[True][isa.strip_vectors], bands = ceil_div(c_out, rows)
+    cdef Py_ssize_t rows = kernels.max_rows[isa.strip_vectors], bands = ceil_div(c_out, rows)
     if rows <= EVEN_ROWS or bands <= FEW_BANDS:
         return bands
     if tiles_are_low(isa, c_in):

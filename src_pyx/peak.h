@@ -16,7 +16,7 @@ static float NAME(multiply_adds)(ptrdiff_t steps) {
     return sum[0];
 }
 
-#if defined(__AVX512F__) && !defined(NARROW)
+#ifdef __AVX512F__
 #define STREAM(p, x) _mm512_stream_ps((float *)(p), x)
 #elif defined(__AVX__)
 #define STREAM(p, x) _mm256_stream_ps((float *)(p), x)

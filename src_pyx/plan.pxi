@@ -24,10 +24,6 @@ cdef Py_ssize_t PLANE_BYTES = 2 << 10
 # two threads with half of the pixels each, as x is packed once, 200 to 100 channels on 62×62 pixels with a stride of 3 1.17
 # times; 832 to 128 channels on 7×7 pixels, 0.96 times, and 160 to 960, 0.72 times, share the channels (Zen 4).
 cdef double SHARED_LINE_CYCLES = 128
-# Half vectors of pixels take twice the instructions for the same sums, which the core's other thread shares: beside a busy
-# one three layers on 14×14 pixels, NCHW, take 1.13 times as long with them as with whole ones, seventeen on average 1.00,
-# alone 0.97 to 1.00. So they are taken where they save more than this (Zen 4).
-cdef double HALF_VECTORS = 1.04
 cdef Py_ssize_t FAR_STREAMS = far_streams()
 cdef enum:
     LOW_SUMS = 16                     # vectors of sums in a low tile
@@ -68,9 +64,8 @@ cdef struct Operand:
     bint packed                       # tiles reach it through scratch, not in place
 
 cdef struct Plan:
-    const isa *wide                   # the instruction set, its narrow vectors or NULL, and which the panels are packed for
-    const isa *narrow
-    const isa *of_panels
+    const isa *isa
+    const kernels *kernels
     copy_kernel copy
     Py_ssize_t unit                   # bytes of an element
     Py_ssize_t groups, c_in, c_out    # channels in a group
@@ -84,8 +79,6 @@ cdef struct Plan:
     Operand x, out, residual
     bint has_residual
 
-    const isa *isa                    # whose tiles run
-    const kernels *kernels
     tile_kernel mix                   # takes all channels of pixels in a row, in place of tiles; or NULL
     tile_kernel planes                # takes bands of short sums where channels are rows, in place of tiles; or NULL
     bint pixels_are_rows
@@ -176,6 +169,11 @@ cdef inline Py_ssize_t weight_bytes(const Plan *p) noexcept nogil:
     return p.c_in * p.c_out * p.unit
 
 
+cdef inline bint ends_in_half(const Plan *p, Py_ssize_t columns, Py_ssize_t vectors) noexcept nogil:
+    """Of so many vectors that hold so many columns the last one counts in its first half alone."""
+    return 2 * (vectors * p.kernels.lanes - columns) >= p.kernels.lanes
+
+
 cdef inline bint weights_are_far(const Plan *p) noexcept nogil:
     return weight_bytes(p) > second_level() // 2
 
@@ -224,7 +222,7 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     outputs, which are read again each time, costs as much as rows that evict each other."""
     cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, near, lines = lines_held(p.x.channel, p.c_in)
     if p.pixels_are_rows:
-        strip = p.kernels.max_rows[False][p.panel_width // p.kernels.lanes]
+        strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
     if p.pixels_are_rows or p.out.packed or p.x.packed or p.kept:
         return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
     near = rows_near(p.x.channel, p.c_in)
@@ -258,7 +256,7 @@ cdef inline bint few_bands_wait(const Plan *p) noexcept nogil:
 
 cdef inline Py_ssize_t tallest(const Plan *p, Py_ssize_t vectors) noexcept nogil:
     """The tallest tile so wide, where pixels are rows."""
-    return min(p.kernels.max_rows[False][vectors], p.pixels_together)
+    return min(p.kernels.max_rows[vectors], p.pixels_together)
 
 
 cdef inline Py_ssize_t height(const Plan *p, Py_ssize_t vectors) noexcept nogil:
@@ -267,15 +265,13 @@ cdef inline Py_ssize_t height(const Plan *p, Py_ssize_t vectors) noexcept nogil:
     return min(tallest(p, vectors), LOW_SUMS // vectors if tiles_are_low(p.isa, p.c_in) else MAX_ROWS)
 
 
-cdef void orient(Plan *p, const isa *isa, bint pixels_are_rows, bint pack_x) noexcept nogil:
-    """Set the tiles, the orientation and what is packed."""
+cdef void orient(Plan *p, bint pixels_are_rows, bint pack_x) noexcept nogil:
+    """Set the orientation and what is packed."""
     cdef Py_ssize_t unit = p.unit, lanes, bands
     cdef int inner = p.axes - 1, axis
-    p.isa = isa
-    p.kernels = isa.real[unit == 8]
     p.x.packed = p.x.load != p.copy or not (p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
     p.strip_vectors = MAX_VECTORS
-    while p.kernels.max_rows[True][p.strip_vectors] * p.bands[0] < p.c_out:
+    while p.kernels.max_rows[p.strip_vectors] * p.bands[0] < p.c_out:
         p.strip_vectors -= 1
     p.pixels_are_rows = pixels_are_rows
     lanes, bands = p.lanes[pixels_are_rows], p.bands[pixels_are_rows]
@@ -327,21 +323,14 @@ cdef bint by_channels(const Plan *p, int threads) noexcept nogil:
 
 
 cdef void choose_tiles(Plan *p) noexcept nogil:
-    """The instruction set, orientation and packing that are estimated to take the fewest cycles."""
+    """The orientation and packing that are estimated to take the fewest cycles."""
     cdef double best = INFINITY, estimate
     cdef bint best_rows = False, best_pack = False
-    cdef const isa *best_isa = p.wide
-    cdef const isa *candidates[2]
     cdef int rows, pack
-    candidates[0] = p.wide
-    candidates[1] = p.narrow
-    for candidate in candidates:
-        for rows in range(2):
-            if candidate == NULL or rows and candidate != p.of_panels:
-                continue
-            for pack in range(2):
-                orient(p, candidate, rows, pack)
-                estimate = cycles(p) * (HALF_VECTORS if candidate == p.narrow and not rows else 1)
-                if estimate < best:
-                    best, best_isa, best_rows, best_pack = estimate, candidate, rows, pack
-    orient(p, best_isa, best_rows, best_pack)
+    for rows in range(2):
+        for pack in range(2):
+            orient(p, rows, pack)
+            estimate = cycles(p)
+            if estimate < best:
+                best, best_rows, best_pack = estimate, rows, pack
+    orient(p, best_rows, best_pack)

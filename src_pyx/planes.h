@@ -8,6 +8,7 @@ INLINE void NAME(plane_pixels)(const int K, const int V, const int BOUNDED, cons
                                const struct NAME(bounds) *bounds, ptrdiff_t offset, int last) {
     const ptrdiff_t a_k = t->a_k, c_row = t->c_row, residual_row = t->residual_row;
     const char *b = t->b + offset;
+    enum { HALF = 0 };
     vec x[MOST_PLANES][MAX_VECTORS];
     UNROLL for (int k = 0; k < K; k++, b += t->b_k) UNROLL for (int v = 0; v < V; v++) {
         x[k][v] = v < V - 1 || last == LANES ? vload(b + v * sizeof(vec)) : vload_n(b + v * sizeof(vec), last);
@@ -20,13 +21,7 @@ INLINE void NAME(plane_pixels)(const int K, const int V, const int BOUNDED, cons
         for (; a < end; a += sizeof(REAL), start += sizeof(REAL), c += c_row) {
             vec y[MAX_VECTORS];
             UNROLL for (int v = 0; v < V; v++) y[v] = vset1(start);
-            UNROLL for (int k = 0; k < K; k++)
-                if (HAS_FMA_AT) {
-                    UNROLL for (int v = 0; v < V; v++) y[v] = vfma_at(a + k * a_k, x[k][v], y[v]);
-                } else {
-                    const vec each = vset1(a + k * a_k);
-                    UNROLL for (int v = 0; v < V; v++) y[v] = vfma(each, x[k][v], y[v]);
-                }
+            UNROLL for (int k = 0; k < K; k++) ADD_TERM(HAS_FMA_AT, a + k * a_k, x[k], y);
             if (residual) {
                 UNROLL for (int v = 0; v < V; v++) {
                     const char *p = residual + v * sizeof(vec);
@@ -35,7 +30,7 @@ INLINE void NAME(plane_pixels)(const int K, const int V, const int BOUNDED, cons
                 residual += residual_row;
             }
             UNROLL for (int v = 0; v < V; v++) {
-                const vec out = NAME(within)(BOUNDED, bounds, y[v]);
+                const vec out = NAME(within)(0, BOUNDED, bounds, y[v]);
                 if (v < V - 1 || last == LANES) vstore(c + v * sizeof(vec), out);
                 else vstore_n(c + v * sizeof(vec), out, last);
             }
@@ -61,12 +56,10 @@ INLINE void NAME(planes)(const int K, const struct tile_run *t) {
     BY_BOUNDS(PLANES_ALL)
 }
 
-/* Of more terms some are slower than in tiles: 8 to 3 channels 0.95 times as fast, 14 to 3 0.8, with AVX2 6 to 4 0.87 times. Half
- * vectors take 1.1 to 1.6 times as long as whole ones (Zen 4). */
+/* Of more terms some are slower than in tiles: 8 to 3 channels 0.95 times as fast, 14 to 3 0.8, with AVX2 6 to 4 0.87 times (Zen
+ * 4). */
 #undef PLANES
-#ifdef NARROW
-#define PLANES(X)
-#elif VREGS == 32
+#if VREGS == 32
 #define PLANES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #else
 #define PLANES(X) X(1) X(2) X(3) X(4)

@@ -10,11 +10,14 @@
 #include "short.h"
 #include "planes.h"
 
-#define TILE(R, V)                                                                                              \
-    static void NAME(tile_##R##x##V##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 1, t); }              \
-    static void NAME(tile_##R##x##V##_depth)(const struct tile_run *t) { NAME(tiles)(R, V, 0, t); }
+#define TILE(R, V)                                                                                    \
+    static void NAME(tile_##R##x##V##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 0, 1, t); } \
+    static void NAME(tile_##R##x##V##_depth)(const struct tile_run *t) { NAME(tiles)(R, V, 0, 0, t); }
+#define HALF_TILE(R, V)                                                                                    \
+    static void NAME(tile_##R##x##V##_half_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 1, 1, t); } \
+    static void NAME(tile_##R##x##V##_half_depth)(const struct tile_run *t) { NAME(tiles)(R, V, 1, 0, t); }
 
-INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t) {
+INLINE void NAME(tiles)(const int R, const int V, const int HALF, const int A_ROWS_UNIT, const struct tile_run *t) {
     const char *a = t->a, *b = t->b, *b_ahead = t->b_ahead, *start = t->start, *residual = t->residual;
     char *c = t->c, *keep = t->keep;
     /* from a tile of the last line to the next one of the first; added up anew for each tile it costs 2 % with 16 channels */
@@ -24,7 +27,7 @@ INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const s
     /* lines before which the next tile to read what this one prefetches goes along the same strip */
     const ptrdiff_t same_strip = (t->ahead_lines < t->lines ? t->ahead_lines : t->lines) - 1;
     for (ptrdiff_t i = 0, line = 0; i < t->tiles;) {
-        NAME(tile)(R, V, A_ROWS_UNIT, t, a, b, start, c, residual, line < same_strip ? b : b + t->b_tile, b_ahead,
+        NAME(tile)(R, V, HALF, A_ROWS_UNIT, t, a, b, start, c, residual, line < same_strip ? b : b + t->b_tile, b_ahead,
                    line < t->ahead_lines ? t->ahead : NOTHING, keep);
         if (line < back) {
             line++;
@@ -53,26 +56,31 @@ INLINE void NAME(tiles)(const int R, const int V, const int A_ROWS_UNIT, const s
 #define TILES(X) UP_TO_12(X, 1) UP_TO_6(X, 2) UP_TO_4(X, 3) UP_TO_2(X, 4)
 #define TALLEST {0, 12, 6, 4, 2}
 #endif
-#ifdef NARROW /* where rows are apart: heights at which, and one below, most of the multiply-adds are made (Zen 4) */
-#define TALLEST_APART {0, 16, 8, 7, 6}
-#else
-#define TALLEST_APART TALLEST
-#endif
 TILES(TILE)
-
 #define BY_ROWS(R, V) [R][V] = NAME(tile_##R##x##V##_rows),
 #define BY_DEPTH(R, V) [R][V] = NAME(tile_##R##x##V##_depth),
+#undef HALF_BY_ROWS
+#undef HALF_BY_DEPTH
+#if HAS_HALF
+TILES(HALF_TILE)
+#define HALF_BY_ROWS(R, V) [R][V] = NAME(tile_##R##x##V##_half_rows),
+#define HALF_BY_DEPTH(R, V) [R][V] = NAME(tile_##R##x##V##_half_depth),
+#else
+#define HALF_BY_ROWS BY_ROWS
+#define HALF_BY_DEPTH BY_DEPTH
+#endif
+
 static const struct kernels NAME(kernels) = {
     .lanes = LANES,
-    .max_rows = {TALLEST_APART, TALLEST},
-    .tile = {[0] = {TILES(BY_DEPTH)}, [1] = {TILES(BY_ROWS)}},
+    .max_rows = TALLEST,
+    .tile = {{{TILES(BY_DEPTH)}, {TILES(BY_ROWS)}}, {{TILES(HALF_BY_DEPTH)}, {TILES(HALF_BY_ROWS)}}},
 #ifdef HAS_PICK
     .mix = {MIXES(MIX_ENTRY)},
     .few = {[1] = NAME(few_1), FEWS(FEW_ENTRY)},
 #else
     .few = {[1] = NAME(few_1)},
 #endif
-    .shorts = {SHORTS(SHORT_ENTRY)},
+    .shorts = {{SHORTS(SHORT_ENTRY)}, {SHORTS(HALF_SHORT_ENTRY)}},
     .planes = {PLANES(PLANES_ENTRY)},
     .copy = NAME(copy),
 };

@@ -29,7 +29,7 @@ INLINE void NAME(spread_pixels)(const int C_IN, const int C_OUT, const int BOUND
             const vec x = WHOLE ? vload(p) : vload_n(p, NAME(lanes_left)(left * C_IN - first, 0));
             y = vfma(spreader->weight[k][u], vspread(x, spreader->at[u]), y);
         }
-        y = NAME(within)(BOUNDED, &spreader->bounds, y);
+        y = NAME(within)(0, BOUNDED, &spreader->bounds, y);
         if (WHOLE) vstore(c + v * sizeof(vec), y);
         else vstore_n(c + v * sizeof(vec), y, NAME(lanes_left)(left * C_OUT, v));
     }

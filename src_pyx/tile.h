@@ -30,18 +30,40 @@ INLINE const char *NAME(row)(const struct NAME(rows) *rows, int r) {
     return from + (r % 5 == 3 ? rows->row3 : r % 5 * rows->row);
 }
 
+/* Outputs of up to half the lanes of the last of V vectors (HALF) are computed in as many: what is done with vector v, of which
+ * there are FULL lanes if it is the last. */
+#define IS_HALF(v) (HALF && (v) == V - 1)
+#define FULL (HALF ? LANES / 2 : LANES)
+#define LOAD(v, p) (IS_HALF(v) ? vload_half(p) : vload(p))
+#define FMA(v, a, b, c) (IS_HALF(v) ? vfma_half(a, b, c) : vfma(a, b, c))
+#define FMA_AT(v, p, b, c) (IS_HALF(v) ? vfma_at_half(p, b, c) : vfma_at(p, b, c))
+#define STORE(v, p, x) (IS_HALF(v) ? vstore_half(p, x) : vstore(p, x))
+#define STORE_N(p, x, n) (HALF ? vstore_n_half(p, x, n) : vstore_n(p, x, n))
+
+/* A term of a row: sum[v] += the element at p · b[v], where AT says so for each v from memory. A macro, as gcc 12 leaves sums that
+ * a function gets in memory, or moves them about. */
+#define ADD_TERM(AT, p, b, sum)                                                            \
+    do {                                                                                   \
+        if (AT) {                                                                          \
+            UNROLL for (int v = 0; v < V; v++) sum[v] = FMA_AT(v, p, (b)[v], sum[v]);      \
+        } else {                                                                           \
+            const vec each = vset1(p);                                                     \
+            UNROLL for (int v = 0; v < V; v++) sum[v] = FMA(v, each, (b)[v], sum[v]);      \
+        }                                                                                  \
+    } while (0)
+
 /* What follows the sums of a tile: one thing after the other for all vectors, so that nothing is asked for each. */
-INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec acc[MAX_ROWS][MAX_VECTORS], char *c,
-                         const char *residual, int last) {
+INLINE void NAME(finish)(const int R, const int V, const int HALF, const struct tile_run *t, vec acc[MAX_ROWS][MAX_VECTORS],
+                         char *c, const char *residual, int last) {
     const ptrdiff_t c_row = t->c_row, residual_row = t->residual_row;
     if (residual)
         EACH_FROM(residual, residual_row) {
             const char *p = residual + v * sizeof(vec);
-            acc[r][v] += v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
+            acc[r][v] += v < V - 1 || last == FULL ? LOAD(v, p) : vload_n(p, last);
         }
     if (HAS_RELU && t->bounded == RELU) {
-        if (last == LANES) { /* at once: 16 terms are 1.01 times as fast, 1.04 times with AVX2 */
-            EACH_FROM(c, c_row) vstore(c + v * sizeof(vec), vrelu(acc[r][v]));
+        if (last == FULL) { /* at once: 16 terms are 1.01 times as fast, 1.04 times with AVX2 */
+            EACH_FROM(c, c_row) STORE(v, c + v * sizeof(vec), vrelu(acc[r][v]));
             return;
         }
         EACH acc[r][v] = vrelu(acc[r][v]);
@@ -50,21 +72,21 @@ INLINE void NAME(finish)(const int R, const int V, const struct tile_run *t, vec
         const REAL *clamp = t->clamp;
         const vec low = vset1((const char *)clamp), high = vset1((const char *)(clamp + 1));
         const vec zero = vset1((const char *)(clamp + 2)); /* +0 turns -0 into +0, -0 changes nothing */
-        if (t->bounded == LOW && last == LANES) {
-            EACH_FROM(c, c_row) vstore(c + v * sizeof(vec), vabove(acc[r][v], low) + zero);
+        if (t->bounded == LOW && last == FULL) {
+            EACH_FROM(c, c_row) STORE(v, c + v * sizeof(vec), vabove(acc[r][v], low) + zero);
             return;
         }
         if (t->bounded & LOW) EACH acc[r][v] = vabove(acc[r][v], low);
         if (t->bounded & HIGH) EACH acc[r][v] = vbelow(acc[r][v], high);
         EACH acc[r][v] += zero;
     }
-    if (last == LANES)
-        EACH_FROM(c, c_row) vstore(c + v * sizeof(vec), acc[r][v]);
+    if (last == FULL)
+        EACH_FROM(c, c_row) STORE(v, c + v * sizeof(vec), acc[r][v]);
     else
         EACH_FROM(c, c_row) {
             char *p = c + v * sizeof(vec);
             if (v < V - 1) vstore(p, acc[r][v]);
-            else vstore_n(p, acc[r][v], last);
+            else STORE_N(p, acc[r][v], last);
         }
 }
 
@@ -86,11 +108,16 @@ INLINE void NAME(turn)(struct walk *walk, const char **at) {
     }
 }
 
+/* Rows whose element each multiply-add takes from memory, not from a register for all of the row: of tiles of a vector, where the
+ * one costs nothing and the other a third of a multiply-add, and every second one of tiles of a vector and a half, which have
+ * turns left for both kinds of load: 24 outputs in NHWC run at 98 % of the multiply-adds so, else at 88 % (Zen 4). */
+#define AT_ONCE(r) (HAS_FMA_AT && (V == 1 || (HALF && V == 2 && (r) % 2)))
+
 /* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. KEEP: b is copied to `keep`. */
-INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const int AHEAD, const int KEEP, const char **a,
-                                     ptrdiff_t a_k, ptrdiff_t a_ahead, const char **b, ptrdiff_t b_k, const char **strip,
-                                     const char **b_ahead, ptrdiff_t b_ahead_k, struct walk *walk, char **keep, int last,
-                                     vec acc[MAX_ROWS][MAX_VECTORS]) {
+INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const int HALF, const int AHEAD, const int KEEP,
+                                     const char **a, ptrdiff_t a_k, ptrdiff_t a_ahead, const char **b, ptrdiff_t b_k,
+                                     const char **strip, const char **b_ahead, ptrdiff_t b_ahead_k, struct walk *walk, char **keep,
+                                     int last, vec acc[MAX_ROWS][MAX_VECTORS]) {
     const int OF_STRIP = AHEAD == STRIP || AHEAD == STRIP_AND_BLOCK, OF_BLOCK = AHEAD == BLOCK || AHEAD == STRIP_AND_BLOCK;
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
@@ -118,21 +145,15 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
         if (VREGS == 32 && (OF_STRIP || OF_BLOCK) && AMONG(i, LINES(STEPS * R), STEPS))
             PREFETCH_NEAR(*a + ROWS_AHEAD); /* no gain with AVX2 */
         UNROLL for (int v = 0; v < V - 1; v++) bk[v] = vload(*b + v * sizeof(vec));
-        bk[V - 1] = vload_last(*b + (V - 1) * sizeof(vec), last);
+        const char *const end = *b + (V - 1) * sizeof(vec);
+        bk[V - 1] = HALF && last == FULL ? vload_half(end) : vload_last(end, last);
         UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
         if (KEEP) {
             UNROLL for (int v = 0; v < V; v++) vstore(*keep + v * sizeof(vec), bk[v]);
             *keep += V * sizeof(vec);
         }
-        UNROLL for (int r = 0; r < R; r++) {
-            const char *ar = *a + r * sizeof(REAL);
-            if (HAS_FMA_AT && (V == 1 || (AHEAD == NOTHING && r % 3 == 1))) {
-                UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma_at(ar, bk[v], acc[r][v]);
-            } else {
-                const vec each = vset1(ar);
-                UNROLL for (int v = 0; v < V; v++) acc[r][v] = vfma(each, bk[v], acc[r][v]);
-            }
-        }
+        UNROLL for (int r = 0; r < R; r++)
+            ADD_TERM(AT_ONCE(r) || (HAS_FMA_AT && AHEAD == NOTHING && r % 3 == 1), *a + r * sizeof(REAL), bk, acc[r]);
         if (VREGS == 32) EACH vstay(acc[r][v]);
         *a += a_k, *b += b_k;
         STAY(*a);
@@ -146,33 +167,9 @@ struct NAME(place) {
     const char *b, *a_ahead, *b_ahead;
 };
 
-/* Rows that are broadcast together, whose sums then follow each other column by column: with vectors of half a line tiles of
- * 14×2 make 0.91 of the multiply-adds so, and 0.83 row by row, those of 7×3 0.97 and 0.94. No gain with whole lines (Zen 4). */
-#ifdef NARROW
-#define PAIR(V) ((V) > 1 ? 2 : 1)
-#else
-#define PAIR(V) 1
-#endif
-
-/* A term of N rows, `offset` bytes from where they begin. */
-INLINE void NAME(add_rows)(const int N, const int V, const struct NAME(rows) *a, int r, ptrdiff_t offset, const vec *bk,
-                           vec acc[MAX_ROWS][MAX_VECTORS]) {
-    vec each[2];
-    if (HAS_FMA_AT && V == 1) {
-        acc[r][0] = vfma_at(NAME(row)(a, r) + offset, bk[0], acc[r][0]);
-        return;
-    }
-    UNROLL for (int j = 0; j < N; j++) {
-        each[j] = vset1(NAME(row)(a, r + j) + offset);
-        if (N > 1) vstay(each[j]);
-    }
-    UNROLL for (int v = 0; v < V; v++)
-        UNROLL for (int j = 0; j < N; j++) acc[r + j][v] = vfma(each[j], bk[v], acc[r + j][v]);
-}
-
 /* The next STEPS terms there, where b is weights. */
-INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const int AHEAD, ptrdiff_t a_ahead_k,
-                              ptrdiff_t b_ahead_k, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
+INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const int HALF, const int AHEAD,
+                              ptrdiff_t a_ahead_k, ptrdiff_t b_ahead_k, struct NAME(place) *at, vec acc[MAX_ROWS][MAX_VECTORS]) {
     const ptrdiff_t a_k = sizeof(REAL), b_k = V * sizeof(vec);
     const int a_lines = LINES(STEPS * R);
     const char *weights = at->b;
@@ -192,14 +189,13 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
             if (V * sizeof(vec) > 2 * LINE_BYTES) PREFETCH(at->b_ahead + b_ahead_k / 2);
             at->b_ahead += b_ahead_k;
         }
-        UNROLL for (int v = 0; v < V; v++) bk[v] = vload(weights + i * b_k + v * sizeof(vec));
+        UNROLL for (int v = 0; v < V; v++) bk[v] = LOAD(v, weights + i * b_k + v * sizeof(vec));
         UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
         /* in each step: gcc else adds i·a_k to the strides, for which there are no registers left */
         STAY(at->a.row);
         STAY(at->a.row3);
-        UNROLL for (int r = 0; r < R; r += PAIR(V))
-            if (r + PAIR(V) <= R) NAME(add_rows)(PAIR(V), V, &at->a, r, i * a_k, bk, acc);
-            else NAME(add_rows)(1, V, &at->a, r, i * a_k, bk, acc);
+        UNROLL for (int r = 0; r < R; r++)
+            ADD_TERM(AT_ONCE(r), NAME(row)(&at->a, r) + i * a_k, bk, acc[r]);
         if (VREGS == 32) EACH vstay(acc[r][v]);
         /* in their step: gcc else puts all prefetches before the first one, and tiles take 1.1 times as long */
         if (STEPS > 1) vfirst(acc[R - 1][V - 1], weights);
@@ -216,14 +212,14 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
  *
  *     c[r][v] = clamp(start[r][v] + Σ_k a[r][k]·b[k][v] + residual[r][v])
  *
- * R and V are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side; else b is
+ * R, V and HALF are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side; else b is
  * weights, of a panel as wide as the tile, in whole vectors. b_next: b of the next tile that prefetches. */
-INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const struct tile_run *t, const char *a, const char *b,
-                       const char *start, char *c, const char *residual, const char *b_next, const char *b_ahead, int ahead,
+INLINE void NAME(tile)(const int R, const int V, const int HALF, const int A_ROWS_UNIT, const struct tile_run *t, const char *a,
+                       const char *b, const char *start, char *c, const char *residual, const char *b_next, const char *b_ahead, int ahead,
                        char *keep) {
     const ptrdiff_t unit = sizeof(REAL);
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
-    const int b_last = t->b_whole ? LANES : last;
+    const int b_last = t->b_whole ? FULL : last;
     const int STEPS = A_ROWS_UNIT ? STEPS_TOGETHER : VREGS == 16 ? 1 : 4;
     vec acc[MAX_ROWS][MAX_VECTORS];
     ptrdiff_t k = t->depth;
@@ -233,38 +229,38 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
     else if (t->start_row == 0) /* once for all rows: sums of 16 to 24 terms are 1.03 times as fast */
         UNROLL for (int v = 0; v < V; v++) {
             const char *p = start + v * sizeof(vec);
-            vec first = v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
+            vec first = v < V - 1 || last == FULL ? LOAD(v, p) : vload_n(p, last);
             vstay(first);
             UNROLL for (int r = 0; r < R; r++) acc[r][v] = first;
         }
     else
         EACH_FROM(start, t->start_row) {
             const char *p = start + v * sizeof(vec);
-            acc[r][v] = v < V - 1 || last == LANES ? vload(p) : vload_n(p, last);
+            acc[r][v] = v < V - 1 || last == FULL ? LOAD(v, p) : vload_n(p, last);
         }
     if (A_ROWS_UNIT) {
         struct walk *const walk = t->walk;
         ptrdiff_t a_ahead = 0;
         const char *strip = NULL;
 #define STEPS_OF(STEPS, AHEAD, KEEP, last) \
-    NAME(steps_side_by_side)(STEPS, R, V, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &strip, &b_ahead, \
+    NAME(steps_side_by_side)(STEPS, R, V, HALF, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &strip, &b_ahead, \
                              t->b_ahead_k, walk, &keep, last, acc)
         switch (ahead) {
         case NOTHING:
-            if (b_last == LANES)
-                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, NOTHING, 0, LANES);
+            if (b_last == FULL)
+                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, NOTHING, 0, FULL);
             break;
         case BLOCK:
             b_ahead = walk->at;
-            if (b_last == LANES)
-                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, BLOCK, 0, LANES);
+            if (b_last == FULL)
+                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, BLOCK, 0, FULL);
             walk->at = b_ahead;
             break;
         case PANELS:
             a_ahead = t->a_ahead;
             STAY(a_ahead);
-            if (b_last == LANES)
-                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, PANELS, 0, LANES);
+            if (b_last == FULL)
+                for (; k >= STEPS; k -= STEPS) STEPS_OF(STEPS, PANELS, 0, FULL);
             break;
         default: {
             /* the last bytes of vectors: the first line may be that of vectors before */
@@ -277,19 +273,19 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             }
             if (ahead == STRIP_AND_BLOCK) b_ahead = walk->at;
             for (;;) {
-                ptrdiff_t i = b_last == LANES ? n / STEPS : 0;
+                ptrdiff_t i = b_last == FULL ? n / STEPS : 0;
                 k -= n;
                 n -= i * STEPS;
                 if (keep) {
-                    for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 1, LANES);
+                    for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 1, FULL);
                     for (; n > 0; n--) STEPS_OF(1, STRIP, 1, b_last);
                 } else {
                     if (ahead == STRIP)
-                        for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 0, LANES);
+                        for (; i > 0; i--) STEPS_OF(STEPS, STRIP, 0, FULL);
                     else if (ahead == STRIP_AND_BLOCK)
-                        for (; i > 0; i--) STEPS_OF(STEPS, STRIP_AND_BLOCK, 0, LANES);
+                        for (; i > 0; i--) STEPS_OF(STEPS, STRIP_AND_BLOCK, 0, FULL);
                     else
-                        for (; i > 0; i--) STEPS_OF(STEPS, FAR_STRIP, 0, LANES);
+                        for (; i > 0; i--) STEPS_OF(STEPS, FAR_STRIP, 0, FULL);
                     for (; n > 0; n--) STEPS_OF(1, NOTHING, 0, b_last);
                 }
                 if (k == 0) break;
@@ -304,7 +300,7 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
         const ptrdiff_t a_row = t->a_row, a_ahead_k = t->a_ahead_k, b_ahead_k = t->b_ahead_k;
         const char *a_last = t->a_end - R * a_row, *a_ahead = a + t->a_ahead;
         struct NAME(place) at = {NAME(rows_from)(a, a_row), b, a_ahead < a_last ? a_ahead : a_last, b_ahead};
-#define STEPS_APART(STEPS, AHEAD) NAME(steps_apart)(STEPS, R, V, AHEAD, a_ahead_k, b_ahead_k, &at, acc)
+#define STEPS_APART(STEPS, AHEAD) NAME(steps_apart)(STEPS, R, V, HALF, AHEAD, a_ahead_k, b_ahead_k, &at, acc)
         if (ahead == PIXELS)
             for (; k >= STEPS; k -= STEPS) STEPS_APART(STEPS, PIXELS);
         else if (ahead == PANEL)
@@ -315,5 +311,5 @@ INLINE void NAME(tile)(const int R, const int V, const int A_ROWS_UNIT, const st
             for (; k >= STEPS; k -= STEPS) STEPS_APART(STEPS, NOTHING);
         for (; k > 0; k--) STEPS_APART(1, NOTHING);
     }
-    NAME(finish)(R, V, t, acc, c, residual, last);
+    NAME(finish)(R, V, HALF, t, acc, c, residual, last);
 }

@@ -11,7 +11,7 @@ cdef inline bint pixels_come_from_memory(const Plan *p) noexcept nogil:
 
 cdef inline Py_ssize_t vector_of_pixels(const Plan *p) noexcept nogil:
     """Bytes of as many pixels as a vector has lanes."""
-    return p.wide.real[p.unit == 8].lanes * p.x.pixel[p.axes - 1]
+    return p.kernels.lanes * p.x.pixel[p.axes - 1]
 
 
 cdef inline int pixel_vectors(const Plan *p) noexcept nogil:
@@ -28,7 +28,7 @@ cdef inline Py_ssize_t pixels_ahead(const Plan *p) noexcept nogil:
     512 to 4 channels on 150×150 1.7 and 2.4 times as with none (Zen 4)."""
     cdef Py_ssize_t size = vector_of_pixels(p), tile = pixel_vectors(p)
     if pixels_come_from_memory(p):
-        return min(FAR_PIXELS // p.wide.real[p.unit == 8].lanes, max(1, FAR_PIXEL_BYTES // size))
+        return min(FAR_PIXELS // p.kernels.lanes, max(1, FAR_PIXEL_BYTES // size))
     return tile if x_is_far(p, 1) and 2 * tile * size < first_level() else 0
 
 
@@ -37,7 +37,7 @@ cdef inline bint transpose_for(const Plan *p) noexcept nogil:
     channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94 times, 24 to 6 0.7 times. And
     they fill a quarter of the square that is transposed last, which costs as much as if it were full, or there are two whole
     ones beside it: 17 to 6 and 19 to 12 channels would be 0.87 times as fast, 17 to 2 are 1.75 times, to 4 1.47 (Zen 4)."""
-    cdef Py_ssize_t lanes = p.wide.real[p.unit == 8].lanes
+    cdef Py_ssize_t lanes = p.kernels.lanes
     if p.c_out <= FEW:
         return True
     if p.c_in < lanes * (6 if pixels_come_from_memory(p) else 1):
@@ -47,9 +47,11 @@ cdef inline bint transpose_for(const Plan *p) noexcept nogil:
 
 cdef inline tile_kernel short_of(const Plan *p) noexcept nogil:
     """The kernel for short sums whose weights fit into registers (short.h), or NULL."""
+    cdef Py_ssize_t vectors
     if p.c_in > MOST_SHORT or p.c_out == 1 or p.bands[1] > 1 or p.has_residual or p.out.channel != p.unit:
         return NULL
-    return p.of_panels.real[p.unit == 8].shorts[p.c_in][ceil_div(p.c_out, p.lanes[1])]
+    vectors = ceil_div(p.c_out, p.kernels.lanes)
+    return p.kernels.shorts[ends_in_half(p, p.c_out, vectors)][p.c_in][vectors]
 
 
 cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
@@ -59,23 +61,22 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
     times. And three or four outputs of up to four doubles: 3 to 3 and 4 to 4 channels are 1.4 and 2.6 times as fast (Zen
     4)."""
     cdef int inner = p.axes - 1
-    cdef const kernels *wide = p.wide.real[p.unit == 8]
     cdef tile_kernel short_sums
     if p.groups > 1 or p.c_in < 1 or p.x.load != p.copy or p.c_in > 1 and p.x.channel != p.unit:
         return NULL
-    if p.c_in <= FEW and p.c_out <= (FEW if p.unit == 4 else FEW // 2) and wide.mix[p.c_in][p.c_out] != NULL and (
+    if p.c_in <= FEW and p.c_out <= (FEW if p.unit == 4 else FEW // 2) and p.kernels.mix[p.c_in][p.c_out] != NULL and (
             p.x.pixel[inner] == p.c_in * p.unit and p.out.pixel[inner] == p.c_out * p.unit) and not p.has_residual and (
             p.c_out == 1 or p.out.channel == p.unit):
-        return wide.mix[p.c_in][p.c_out]
+        return p.kernels.mix[p.c_in][p.c_out]
     if p.c_out == 1 and p.c_in > 1 and p.out.pixel[inner] == p.unit and (
             not p.has_residual or p.residual.load == p.copy and p.residual.pixel[inner] == p.unit):
-        return wide.few[1]
+        return p.kernels.few[1]
     short_sums = short_of(p)
     if short_sums != NULL and 2 * p.c_in <= (3 if p.unit == 4 else 10) * p.c_out:
         return short_sums
     if p.c_in > FEW and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES and 1 < p.c_out <= MOST_FEW and transpose_for(p) and (
             p.out.channel == p.unit and p.out.pixel[inner] == p.c_out * p.unit and not p.has_residual):
-        return wide.few[p.c_out]         # whose sums start from the bias alone: they are not cut (cuts_of)
+        return p.kernels.few[p.c_out]         # whose sums start from the bias alone: they are not cut (cuts_of)
     return short_sums
 
 
@@ -87,4 +88,4 @@ cdef inline tile_kernel planes_of(const Plan *p) noexcept nogil:
         return NULL
     if p.c_in > 1 and p.x.channel == p.unit:
         return NULL
-    return p.wide.real[p.unit == 8].planes[p.c_in]
+    return p.kernels.planes[p.c_in]

@@ -16,6 +16,9 @@
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
  *   vfma_at(p, b, c)      vfma of the element at an address, in one instruction; where HAS_FMA_AT says that there is such a one
+ *   v…_half               vload, vstore, vstore_n, vfma, vfma_at, vabove and vbelow of the first half of the lanes, and vadd;
+ *                         others are loaded as zero, else count for nothing; where HAS_HALF says that these are instructions of
+ *                         their own, half the work for a Zen 4
  *   vstay(x)              x is in its register from here on: gcc else loads it anew for each row of tiles of up to three
  *   vfirst(x, p)          what is read from p, also by a prefetch, comes after x in the code
  *   veven, vodd(a, b)     of each 16 bytes the even lanes of a, then those of b; the odd ones
@@ -33,6 +36,7 @@
 #undef HAS_HALVES
 #undef HAS_FMA_AT
 #undef HAS_RELU
+#undef HAS_HALF
 #undef SIDE
 #undef vstay
 #undef vfirst
@@ -66,6 +70,14 @@
 #define lane_index NAME(lane_index)
 #define vfma NAME(vfma)
 #define vfma_at NAME(vfma_at)
+#define vload_half NAME(vload_half)
+#define vstore_half NAME(vstore_half)
+#define vstore_n_half NAME(vstore_n_half)
+#define vfma_half NAME(vfma_half)
+#define vfma_at_half NAME(vfma_at_half)
+#define vabove_half NAME(vabove_half)
+#define vbelow_half NAME(vbelow_half)
+#define vadd_half NAME(vadd_half)
 #define vabove NAME(vabove)
 #define vbelow NAME(vbelow)
 #define LANES ((int)(sizeof(vec) / sizeof(REAL)))
@@ -74,18 +86,7 @@
 #endif
 #undef RELU_ANSWERS
 
-#if defined(__AVX512F__) && defined(NARROW)
-#define VREGS 32
-#ifdef REAL_IS_DOUBLE
-typedef __m256d vec;
-#define OP(name) _mm256_##name##_pd
-#define RELU_ANSWERS _mm256_set1_epi64x
-#else
-typedef __m256 vec;
-#define OP(name) _mm256_##name##_ps
-#define RELU_ANSWERS _mm256_set1_epi32
-#endif
-#elif defined(__AVX512F__)
+#ifdef __AVX512F__
 #define VREGS 32
 #ifdef REAL_IS_DOUBLE
 typedef __m512d vec;
@@ -163,7 +164,7 @@ INLINE void vstore_n(char *p, vec x, int n) {
 #define SUFFIX "ps"
 #endif
 #ifdef __AVX512F__
-#if defined(NARROW) || defined(REAL_IS_DOUBLE)
+#ifdef REAL_IS_DOUBLE
 typedef __mmask8 vlanes;
 #else
 typedef __mmask16 vlanes;
@@ -227,15 +228,55 @@ INLINE vec vfma_at(const char *p, vec b, vec c) {
     __asm__("vfmadd231" SUFFIX " %1%{1to%c3%}, %2, %0" : "+v"(c) : "m"(*(const REAL *)p), "v"(b), "i"(LANES));
     return c;
 }
+#define HAS_HALF 1
+#ifdef REAL_IS_DOUBLE
+#define OF_HALF(name) _mm256_##name##_pd
+#define HALF_OF _mm512_castpd512_pd256
+#define WITH_HALF _mm512_castpd256_pd512
+#else
+#define OF_HALF(name) _mm256_##name##_ps
+#define HALF_OF _mm512_castps512_ps256
+#define WITH_HALF _mm512_castps256_ps512
+#endif
+INLINE vec vload_half(const char *p) { return (vec)_mm512_zextsi256_si512(_mm256_loadu_si256((const __m256i *)p)); }
+INLINE void vstore_half(char *p, vec x) { OF_HALF(storeu)((REAL *)p, HALF_OF(x)); }
+INLINE void vstore_n_half(char *p, vec x, int n) {
+    __typeof__(HALF_OF(x)) half = HALF_OF(x);
+    vstay(half); /* gcc else extracts it into memory, which faults also where the mask stores nothing */
+    OF_HALF(mask_storeu)(p, (__mmask8)vlanes_of(n), half);
+}
+INLINE vec vfma_half(vec a, vec b, vec c) {
+    __asm__("vfmadd231" SUFFIX " %t2, %t1, %t0" : "+v"(c) : "v"(a), "v"(b));
+    return c;
+}
+INLINE vec vfma_at_half(const char *p, vec b, vec c) {
+    __asm__("vfmadd231" SUFFIX " %1%{1to%c3%}, %t2, %t0" : "+v"(c) : "m"(*(const REAL *)p), "v"(b), "i"(LANES / 2));
+    return c;
+}
+INLINE vec vabove_half(vec x, vec low) { return WITH_HALF(OF_HALF(max)(HALF_OF(low), HALF_OF(x))); }
+INLINE vec vbelow_half(vec x, vec high) { return WITH_HALF(OF_HALF(min)(HALF_OF(high), HALF_OF(x))); }
+INLINE vec vadd_half(vec x, vec y) { return WITH_HALF(OF_HALF(add)(HALF_OF(x), HALF_OF(y))); }
+#undef OF_HALF
+#undef HALF_OF
+#undef WITH_HALF
 #else
 #define HAS_RELU 0
 INLINE vec vrelu(vec x) { return x; } /* never called */
 INLINE vec vload_last(const char *p, int n) { return n == LANES ? vload(p) : vload_n(p, n); }
 #define HAS_FMA_AT 0
 INLINE vec vfma_at(const char *p, vec b, vec c) { return vfma(vset1(p), b, c); }
+#define HAS_HALF 0 /* none of these is called */
+INLINE vec vload_half(const char *p) { return vload(p); }
+INLINE void vstore_half(char *p, vec x) { vstore(p, x); }
+INLINE void vstore_n_half(char *p, vec x, int n) { vstore_n(p, x, n); }
+INLINE vec vfma_half(vec a, vec b, vec c) { return vfma(a, b, c); }
+INLINE vec vfma_at_half(const char *p, vec b, vec c) { return vfma_at(p, b, c); }
+INLINE vec vabove_half(vec x, vec low) { return vabove(x, low); }
+INLINE vec vbelow_half(vec x, vec high) { return vbelow(x, high); }
+INLINE vec vadd_half(vec x, vec y) { return x + y; }
 #endif
 
-#if defined(__AVX512F__) && !defined(NARROW)
+#ifdef __AVX512F__
 #define VECTOR_BYTES 64
 #elif defined(__AVX2__)
 #define VECTOR_BYTES 32
@@ -277,7 +318,7 @@ INLINE vec veven_part(vec a, vec b) { return (void)b, a; }
 INLINE vec vodd_part(vec a, vec b) { return (void)a, b; }
 #endif
 
-#if defined(__AVX512F__) && !defined(NARROW) /* only whole vectors are picked from */
+#ifdef __AVX512F__
 #define HAS_PICK
 #define HAS_HALVES 0
 INLINE vec vspread(vec x, vec at) { return OP(permutexvar)((__m512i)at, x); }

@@ -104,7 +104,7 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     const struct kernels *kernels = isa->real[is_double];
     const ptrdiff_t unit = is_double ? 8 : 4, columns = (V - 1) * kernels->lanes + last, width = V * kernels->lanes;
     const ptrdiff_t tiles = 1 + any(3), depth = any(2) ? any(10) : any(3 * STEPS_AHEAD);
-    const int down = any(2), by_row = any(2), has_residual = any(2);
+    const int down = any(2), by_row = any(2), has_residual = any(2), half = 2 * last <= kernels->lanes;
     struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row};
     t.lines = 1 + any(2); /* at no distance, so that another line is the first once more */
     struct walk walk = {0};
@@ -134,8 +134,8 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
 
     const struct walk way = {t.b, t.b + 3 * LINE_BYTES, LINE_BYTES, 8 * LINE_BYTES, 5 * LINE_BYTES, any(9)};
     walk = way;
-    if (a_rows_unit && !down && any(2)) keep_strips(kernels->tile[1][R][V], &t, width);
-    kernels->tile[t.a_row == unit][R][V](&t);
+    if (a_rows_unit && !down && any(2)) keep_strips(kernels->tile[half][1][R][V], &t, width);
+    kernels->tile[half][t.a_row == unit][R][V](&t);
     check_walk(&t, &way);
 
     for (ptrdiff_t i = 0; i < tiles; i++)
@@ -239,8 +239,9 @@ void check_mixes(const struct isa *isa) {
             for (int c_in = 1; c_in <= MOST_SHORT && pixels < 10; c_in++)
                 for (int c_out = 1; c_out <= MAX_VECTORS * kernels->lanes; c_out++) {
                     const int V = (c_out + kernels->lanes - 1) / kernels->lanes;
-                    if (kernels->shorts[c_in][V])
-                        check_mix(isa, kernels->shorts[c_in][V], c_in, c_out, pixels, V * kernels->lanes, (int)any(3),
+                    const int half = 2 * (V * kernels->lanes - c_out) >= kernels->lanes;
+                    if (kernels->shorts[half][c_in][V])
+                        check_mix(isa, kernels->shorts[half][c_in][V], c_in, c_out, pixels, V * kernels->lanes, (int)any(3),
                                   (int)any(3));
                 }
         }
@@ -252,7 +253,7 @@ void check_tiles(const struct isa *isa) {
     for (is_double = 0; is_double < 2; is_double++) {
         const struct kernels *kernels = isa->real[is_double];
         for (int V = 1; V <= MAX_VECTORS; V++)
-            for (int R = 1; R <= kernels->max_rows[1][V]; R++)
+            for (int R = 1; R <= kernels->max_rows[V]; R++)
                 for (int last = 1; last <= kernels->lanes; last++)
                     for (int i = 0; i < 2 * ROUNDS; i++) check_tile(isa, R, V, i % 2, last);
     }

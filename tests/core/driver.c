@@ -62,10 +62,6 @@ double any_real(void) { return (double)any(1u << 30) / (1u << 28) - 2; }
 static void check_kernels(void) {
     static const char *const names[] = {"heap", "start", "end"};
     const struct isa *const *isa = available_isas();
-#ifdef __x86_64__
-    extern const struct isa isa_avx512_narrow;
-    const struct isa *const narrow[] = {&isa_avx512_narrow, NULL};
-#endif
     state = 0;
     printf("kernels, %s:", names[place]);
     for (; *isa; isa++) {
@@ -73,13 +69,6 @@ static void check_kernels(void) {
         fflush(stdout);
         check_tiles(*isa), check_mixes(*isa), check_copies(*isa), check_peak(*isa);
     }
-#ifdef __x86_64__
-    if (strcmp(available_isas()[0]->name, "avx512") == 0) {
-        printf(" %s", narrow[0]->name);
-        fflush(stdout);
-        check_tiles(narrow[0]), check_mixes(narrow[0]), check_copies(narrow[0]);
-    }
-#endif
     printf(" converters\n");
     check_converters();
 }

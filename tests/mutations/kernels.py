@@ -130,7 +130,7 @@ MUTANTS = (
     ),
     Mutant("order of pixels in parts", "few.h", (("LANE_PIXEL(j, PARTS_OF(C_OUT))", "j"),), GUARDS, isa="avx512"),
     Mutant("bound above, few channels", "bounds.h", (("if (bounded & HIGH)", "if (0)"),), GUARDS, isa="avx2"),
-    Mutant("zero, few channels", "bounds.h", (("if (bounded) y += bounds->zero;", ""),), SPECIAL, isa="avx2"),
+    Mutant("zero, few channels", "bounds.h", (("if (bounded) y = HALF ?", "if (0) y = HALF ?"),), SPECIAL, isa="avx2"),
     Mutant(
         "relu, few channels",
         "bounds.h",
@@ -177,20 +177,15 @@ MUTANTS = (
         ("test_numbers.py",),
     ),
     Mutant("next terms, rows side by side", "tile.h", ((", *b += b_k;", ";"),), CHAIN, isa="avx512"),
-    Mutant("row of an element in memory", "tile.h", (("vfma_at(ar, bk[v]", "vfma_at(*a, bk[v]"),), CHAIN, isa="avx512"),
+    Mutant("row of an element in memory", "tile.h", (("FMA_AT(v, p, (b)[v]", "FMA_AT(v, p, (b)[0]"),), CHAIN, isa="avx512"),
     Mutant("strips kept by tiles", "real.h", (("if (keep) keep += t->keep_tile;", ""),), KEPT, isa="avx512"),
     Mutant("last steps of a strip", "tile.h", (("if (k == 0) break;", "break;"),), KEPT, isa="avx512"),
     Mutant("terms kept", "tile.h", (("*keep += V * sizeof(vec);", ""),), KEPT),
-    Mutant("whole vectors of x in place", "tile.h", (("t->b_whole ? LANES : last", "LANES"),), GUARDS, isa="avx512"),
-    Mutant("second of two terms", "tile.h", (("vload(weights + i * b_k", "vload(weights"),), CHAIN, isa="avx512"),
-    Mutant(
-        "row of one vector in memory",
-        "tile.h",
-        (("vfma_at(NAME(row)(a, r) + offset", "vfma_at(a->p + offset"),),
-        CHAIN,
-        isa="avx512",
-    ),
-    Mutant("second of two rows", "tile.h", (("r + j) + offset", "r) + offset"),), CHAIN, isa="avx512"),
+    Mutant("whole vectors of x in place", "tile.h", (("t->b_whole ? FULL : last", "FULL"),), GUARDS, isa="avx512"),
+    Mutant("second of two terms", "tile.h", (("LOAD(v, weights + i * b_k", "LOAD(v, weights"),), CHAIN, isa="avx512"),
+    Mutant("term of a row", "tile.h", (("NAME(row)(&at->a, r) + i * a_k", "NAME(row)(&at->a, r)"),), CHAIN, isa="avx512"),
+    Mutant("half of the last vector", "tile.h", (("(HALF ? LANES / 2 : LANES)", "LANES"),), GUARDS, isa="avx512"),
+    Mutant("tail of half a vector", "vec.h", (("__mmask8)vlanes_of(n), half", "__mmask8)-1, half"),), GUARDS, isa="avx512"),
     Mutant("pointer to the sixth row", "tile.h", (("at->a.p5 += STEPS * a_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("bound below", "tile.h", (("if (t->bounded & LOW)", "if (0)"),), SPECIAL),
     Mutant("bound above", "tile.h", (("if (t->bounded & HIGH)", "if (0)"),), SPECIAL),
@@ -200,7 +195,7 @@ MUTANTS = (
     Mutant(
         "relu of whole tiles",
         "tile.h",
-        (("vstore(c + v * sizeof(vec), vrelu(acc[r][v]))", "vstore(c + v * sizeof(vec), acc[r][v])"),),
+        (("c + v * sizeof(vec), vrelu(acc[r][v]))", "c + v * sizeof(vec), acc[r][v])"),),
         SPECIAL,
         isa="avx512",
         vendor="GenuineIntel",
@@ -258,7 +253,7 @@ MUTANTS = (
     Mutant(
         "bounds of few outputs",
         "few.h",
-        (("NAME(within)(t->bounded, bounds, sum[o * V + v]);", "sum[o * V + v];"),),
+        (("NAME(within)(0, t->bounded, bounds, sum[o * V + v]);", "sum[o * V + v];"),),
         GUARDS,
         isa="avx512",
     ),
@@ -280,29 +275,16 @@ MUTANTS = (
     Mutant("residual of one output", "few.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),
     Mutant("weights of short sums", "short.h", (("t->b + k * t->b_k", "t->b + 0 * t->b_k"),), GUARDS, isa="avx512"),
     Mutant(
-        "last vector of short sums", "short.h", (("if (v < V - 1 || last == LANES)", "if (1)"),), GUARDS, isa="avx2"
+        "last vector of short sums", "short.h", (("if (v < V - 1 || last == FULL)", "if (1)"),), GUARDS, isa="avx2"
     ),
     Mutant(
         "last pixels of short sums", "short.h", (("for (; left > 0; left--", "for (; 0; left--"),), GUARDS, isa="avx2"
     ),
     Mutant(
-        "bounds of short sums", "short.h", (("NAME(within)(BOUNDED, bounds, y[i][v])", "y[i][v]"),), GUARDS, isa="avx2"
+        "bounds of short sums", "short.h", (("NAME(within)(IS_HALF(v), BOUNDED, bounds, y[i][v])", "y[i][v]"),), GUARDS, isa="avx2"
     ),
-    Mutant(
-        "weights of planes",
-        "planes.h",
-        (
-            (
-                "UNROLL for (int v = 0; v < V; v++) y[v] = vfma_at(a + k * a_k",
-                "UNROLL for (int v = 0; v < V; v++) y[v] = vfma_at(a + 0 * a_k",
-            ),
-        ),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant(
-        "weights of planes, broadcast", "planes.h", (("vset1(a + k * a_k)", "vset1(a + 0 * a_k)"),), GUARDS, isa="avx2"
-    ),
+    Mutant("weights of planes", "planes.h", (("FMA_AT, a + k * a_k", "FMA_AT, a + 0 * a_k"),), GUARDS, isa="avx2"),
+    Mutant("weights of short sums", "short.h", (("weight + k * V, y[i]", "weight, y[i]"),), GUARDS, isa="avx2"),
     Mutant("last pixels of planes", "planes.h", (("left < LANES ? (int)left : LANES", "LANES"),), GUARDS, isa="avx2"),
     Mutant(
         "last store of planes",
@@ -321,7 +303,7 @@ MUTANTS = (
     ),
     Mutant("bands of planes' sums", "planes.h", (("line * t->start_line", "0 * t->start_line"),), GUARDS, isa="avx2"),
     Mutant("bands of planes' weights", "planes.h", (("line * t->a_line", "0 * t->a_line"),), GUARDS, isa="avx512"),
-    Mutant("bounds of planes", "planes.h", (("NAME(within)(BOUNDED, bounds, y[v])", "y[v]"),), GUARDS, isa="avx2"),
+    Mutant("bounds of planes", "planes.h", (("NAME(within)(0, BOUNDED, bounds, y[v])", "y[v]"),), GUARDS, isa="avx2"),
     Mutant(
         "three channels apart",
         "pick.h",

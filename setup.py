@@ -28,6 +28,7 @@ ISA_FLAGS = {"tile_baseline": TILE_FLAGS}
 if X86:
     ISA_FLAGS["tile_avx2"] = [*TILE_FLAGS, "-mavx2", "-mfma"]
     ISA_FLAGS["tile_avx512"] = [*ISA_FLAGS["tile_avx2"], "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+    ISA_FLAGS["tile_avx512_doubles"] = ISA_FLAGS["tile_avx512"]
 
 
 class BuildByIsa(build_ext):

@@ -13,14 +13,22 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* Doubles may be compiled in a file of their own, beside the other. */
+#ifndef DOUBLES_ALONE
 #define REAL float
 #include "real.h"
 #include "peak.h"
 #undef REAL
+#endif
+#ifdef DOUBLES_APART
+extern const struct kernels PASTE(kernels, ISA, f64);
+#else
 #define REAL double
 #define REAL_IS_DOUBLE
 #include "real.h"
+#endif
 
+#ifndef DOUBLES_ALONE
 #define ISA_RECORD(isa) isa_##isa
 #define RECORD(isa) ISA_RECORD(isa)
 #define TEXT(x) #x
@@ -41,3 +49,4 @@ struct isa RECORD(ISA) = {
     .real = {&PASTE(kernels, ISA, f32), &PASTE(kernels, ISA, f64)},
     .peak = &PASTE(peak, ISA, f32),
 };
+#endif

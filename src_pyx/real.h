@@ -70,7 +70,7 @@ TILES(HALF_TILE)
 #define HALF_BY_DEPTH BY_DEPTH
 #endif
 
-static const struct kernels NAME(kernels) = {
+const struct kernels NAME(kernels) = {
     .lanes = LANES,
     .max_rows = TALLEST,
     .tile = {{{TILES(BY_DEPTH)}, {TILES(BY_ROWS)}}, {{TILES(HALF_BY_DEPTH)}, {TILES(HALF_BY_ROWS)}}},

@@ -162,7 +162,7 @@ INLINE void NAME(few)(const int C_OUT, const struct tile_run *t) {
 }
 
 /* More than FEW outputs where they leave a vector of tiles half empty, need no more registers than there are, and 100
- * channels are more than 1.04 times as fast so, to 9 outputs 1.3 times; not 7 or 8, whose tiles have vectors of half a line. */
+ * channels are more than 1.04 times as fast so, to 9 outputs 1.3 times; not 7 or 8, for which tiles have half vectors. */
 #undef FEWS
 #if VREGS != 32
 #define FEWS(X) X(2) X(3) X(4)

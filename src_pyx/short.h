@@ -3,8 +3,8 @@
 
 /* The next N pixels, side by side, so that none waits for its chain: 4 to 8 channels one by one take 3.9 cycles. */
 INLINE void NAME(short_pixels)(const int N, const int K, const int V, const int HALF, const int BOUNDED, const vec *weight,
-                               const vec *bias, const struct NAME(bounds) *bounds, const char *a, ptrdiff_t a_row, char *c, ptrdiff_t c_row,
-                               int last) {
+                               const vec *bias, const struct NAME(bounds) *bounds, const char *a, ptrdiff_t a_row, char *c,
+                               ptrdiff_t c_row, int last) {
     vec y[4][MAX_VECTORS];
     UNROLL for (int i = 0; i < N; i++) UNROLL for (int v = 0; v < V; v++) y[i][v] = bias[v];
     UNROLL for (int k = 0; k < K; k++) {

@@ -177,15 +177,24 @@ MUTANTS = (
         ("test_numbers.py",),
     ),
     Mutant("next terms, rows side by side", "tile.h", ((", *b += b_k;", ";"),), CHAIN, isa="avx512"),
-    Mutant("row of an element in memory", "tile.h", (("FMA_AT(v, p, (b)[v]", "FMA_AT(v, p, (b)[0]"),), CHAIN, isa="avx512"),
+    Mutant(
+        "row of an element in memory", "tile.h", (("FMA_AT(v, p, (b)[v]", "FMA_AT(v, p, (b)[0]"),), CHAIN, isa="avx512"
+    ),
     Mutant("strips kept by tiles", "real.h", (("if (keep) keep += t->keep_tile;", ""),), KEPT, isa="avx512"),
     Mutant("last steps of a strip", "tile.h", (("if (k == 0) break;", "break;"),), KEPT, isa="avx512"),
     Mutant("terms kept", "tile.h", (("*keep += V * sizeof(vec);", ""),), KEPT),
     Mutant("whole vectors of x in place", "tile.h", (("t->b_whole ? FULL : last", "FULL"),), GUARDS, isa="avx512"),
     Mutant("second of two terms", "tile.h", (("LOAD(v, weights + i * b_k", "LOAD(v, weights"),), CHAIN, isa="avx512"),
-    Mutant("term of a row", "tile.h", (("NAME(row)(&at->a, r) + i * a_k", "NAME(row)(&at->a, r)"),), CHAIN, isa="avx512"),
+    Mutant(
+        "term of a row", "tile.h", (("NAME(row)(&at->a, r) + i * a_k", "NAME(row)(&at->a, r)"),), CHAIN, isa="avx512"
+    ),
+    Mutant(
+        "columns that end in half a vector", "plan.pxi", (("- columns) >= p.kernels.lanes", "- columns) > 0"),), GUARDS
+    ),
     Mutant("half of the last vector", "tile.h", (("(HALF ? LANES / 2 : LANES)", "LANES"),), GUARDS, isa="avx512"),
-    Mutant("tail of half a vector", "vec.h", (("__mmask8)vlanes_of(n), half", "__mmask8)-1, half"),), GUARDS, isa="avx512"),
+    Mutant(
+        "tail of half a vector", "vec.h", (("__mmask8)vlanes_of(n), half", "__mmask8)-1, half"),), GUARDS, isa="avx512"
+    ),
     Mutant("pointer to the sixth row", "tile.h", (("at->a.p5 += STEPS * a_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("bound below", "tile.h", (("if (t->bounded & LOW)", "if (0)"),), SPECIAL),
     Mutant("bound above", "tile.h", (("if (t->bounded & HIGH)", "if (0)"),), SPECIAL),
@@ -274,14 +283,16 @@ MUTANTS = (
     Mutant("one output in cuts", "few.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
     Mutant("residual of one output", "few.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),
     Mutant("weights of short sums", "short.h", (("t->b + k * t->b_k", "t->b + 0 * t->b_k"),), GUARDS, isa="avx512"),
-    Mutant(
-        "last vector of short sums", "short.h", (("if (v < V - 1 || last == FULL)", "if (1)"),), GUARDS, isa="avx2"
-    ),
+    Mutant("last vector of short sums", "short.h", (("if (v < V - 1 || last == FULL)", "if (1)"),), GUARDS, isa="avx2"),
     Mutant(
         "last pixels of short sums", "short.h", (("for (; left > 0; left--", "for (; 0; left--"),), GUARDS, isa="avx2"
     ),
     Mutant(
-        "bounds of short sums", "short.h", (("NAME(within)(IS_HALF(v), BOUNDED, bounds, y[i][v])", "y[i][v]"),), GUARDS, isa="avx2"
+        "bounds of short sums",
+        "short.h",
+        (("NAME(within)(IS_HALF(v), BOUNDED, bounds, y[i][v])", "y[i][v]"),),
+        GUARDS,
+        isa="avx2",
     ),
     Mutant("weights of planes", "planes.h", (("FMA_AT, a + k * a_k", "FMA_AT, a + 0 * a_k"),), GUARDS, isa="avx2"),
     Mutant("weights of short sums", "short.h", (("weight + k * V, y[i]", "weight, y[i]"),), GUARDS, isa="avx2"),

@@ -76,7 +76,7 @@ cdef tile_kernel mix_of(const Plan *p) noexcept nogil:
         return short_sums
     if p.c_in > FEW and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES and 1 < p.c_out <= MOST_FEW and transpose_for(p) and (
             p.out.channel == p.unit and p.out.pixel[inner] == p.c_out * p.unit and not p.has_residual):
-        return p.kernels.few[p.c_out]         # whose sums start from the bias alone: they are not cut (cuts_of)
+        return p.kernels.few[p.c_out]    # whose sums start from the bias alone: they are not cut (cuts_of)
     return short_sums
 
 

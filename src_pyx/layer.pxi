@@ -121,7 +121,7 @@ cdef class Layer:
         """How the last call was cut into blocks, for tests and for measuring."""
         cdef Geometry known = self.last
         cdef const Plan *p
-        if known is None or known.plan.isa == NULL:
+        if known is None or known.plan.tasks == 0:
             raise ValueError("there was no call yet, or one with nothing to compute")
         p = &known.plan
         return {

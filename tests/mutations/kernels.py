@@ -189,9 +189,15 @@ MUTANTS = (
         "term of a row", "tile.h", (("NAME(row)(&at->a, r) + i * a_k", "NAME(row)(&at->a, r)"),), CHAIN, isa="avx512"
     ),
     Mutant(
-        "columns that end in half a vector", "plan.pxi", (("- columns) >= p.kernels.lanes", "- columns) > 0"),), GUARDS
+        "columns that end in half a vector",
+        "plan.pxi",
+        (("- columns) >= p.kernels.lanes", "- columns) > 0"),),
+        GUARDS,
+        isa="avx512",
     ),
-    Mutant("half of the last vector", "tile.h", (("(HALF ? LANES / 2 : LANES)", "LANES"),), GUARDS, isa="avx512"),
+    Mutant(
+        "half of the last vector", "tile.h", (("(HALF && (v) == V - 1)", "(HALF && (v) == 0)"),), GUARDS, isa="avx512"
+    ),
     Mutant(
         "tail of half a vector", "vec.h", (("__mmask8)vlanes_of(n), half", "__mmask8)-1, half"),), GUARDS, isa="avx512"
     ),

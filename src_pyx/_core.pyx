@@ -20,7 +20,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef extern from "isa.h" nogil:
     enum:
-        MAX_ROWS, MAX_VECTORS, FEW, MOST_FEW, MOST_SHORT, MOST_PLANES, LINE_BYTES, LOW, HIGH
+        MAX_ROWS, MAX_VECTORS, FEW, MOST_FEW, LOW_SUMS, MOST_SHORT, MOST_PLANES, LINE_BYTES, LOW, HIGH
         NOTHING, STRIP, FAR_STRIP, BLOCK, STRIP_AND_BLOCK, PIXELS, PANEL, PANELS, WEIGHTS_AHEAD
     ctypedef struct walk "struct walk":
         const char *at

@@ -136,8 +136,7 @@ cdef double page_cycles(const Plan *p, Py_ssize_t depth) noexcept nogil:
 
 cdef inline double slower(const Plan *p, double factor) noexcept nogil:
     """Factors of memory are measured with two lines of multiply-adds in a cycle; with fewer sums take longer, and memory
-    does not. Where 64 bytes are computed in halves, 36 layers in NCHW are 1.04 times as fast as if whole vectors were not,
-    200 to 16 channels on 256×256 pixels 1.25 times (Zen 4)."""
+    does not."""
     return 1 + (factor - 1) * p.kernels.lanes * p.unit / (2 * LINE_BYTES * p.isa.fma_cycles)
 
 
@@ -173,7 +172,7 @@ cdef inline bint stretches_are_short(const Plan *p) noexcept nogil:
 
 
 cdef inline Py_ssize_t least_lanes(const Plan *p) noexcept nogil:
-    """Of the last vector of sums, that take less time than all of it: half of it, if that takes half the time."""
+    """Lanes for whose multiples sums take time: half of a vector's, where half of the last one takes half the time."""
     return p.kernels.lanes // 2 if in_halves(p.isa) else p.kernels.lanes
 
 

@@ -7,6 +7,7 @@ enum { MAX_ROWS = 16, MAX_VECTORS = 4 };
 enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one; or a low one of 0 alone, by vrelu (vec.h) */
 enum { FEW = 4 };       /* channels that mix.h takes, vectors that pick.h does */
 enum { MOST_FEW = 12 };   /* outputs that few.h gives */
+enum { LOW_SUMS = 16 };   /* vectors of sums in a low tile */
 enum { MOST_SHORT = 14 }; /* terms of the sums of short.h */
 enum { MOST_PLANES = 7 }; /* and of planes.h */
 

@@ -26,7 +26,6 @@ cdef Py_ssize_t PLANE_BYTES = 2 << 10
 cdef double SHARED_LINE_CYCLES = 128
 cdef Py_ssize_t FAR_STREAMS = far_streams()
 cdef enum:
-    LOW_SUMS = 16                     # vectors of sums in a low tile
     MEMORY = 8                        # second levels that hold less than what comes from memory
     THIRD_LEVEL = 32                  # and that hold as much as the third level of a Zen 4
 

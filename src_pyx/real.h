@@ -10,12 +10,11 @@
 #include "short.h"
 #include "planes.h"
 
-#define TILE(R, V)                                                                                    \
-    static void NAME(tile_##R##x##V##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 0, 1, t); } \
-    static void NAME(tile_##R##x##V##_depth)(const struct tile_run *t) { NAME(tiles)(R, V, 0, 0, t); }
-#define HALF_TILE(R, V)                                                                                    \
-    static void NAME(tile_##R##x##V##_half_rows)(const struct tile_run *t) { NAME(tiles)(R, V, 1, 1, t); } \
-    static void NAME(tile_##R##x##V##_half_depth)(const struct tile_run *t) { NAME(tiles)(R, V, 1, 0, t); }
+#define TILE_OF(R, V, KIND, HALF)                                                                               \
+    static void NAME(tile_##R##x##V##KIND##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, HALF, 1, t); } \
+    static void NAME(tile_##R##x##V##KIND##_depth)(const struct tile_run *t) { NAME(tiles)(R, V, HALF, 0, t); }
+#define TILE(R, V) TILE_OF(R, V, , 0)
+#define HALF_TILE(R, V) TILE_OF(R, V, _half, 1)
 
 INLINE void NAME(tiles)(const int R, const int V, const int HALF, const int A_ROWS_UNIT, const struct tile_run *t) {
     const char *a = t->a, *b = t->b, *b_ahead = t->b_ahead, *start = t->start, *residual = t->residual;

@@ -197,7 +197,7 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
         STAY(at->a.row3);
         /* of low tiles: 16 to 96 and 24 to 144 channels, NHWC, are 1.02 times as fast, fourteen layers 1.007 times (Zen 4) */
         UNROLL for (int r = 0; r < R; r++)
-            ADD_TERM(AT_ONCE(r, R * V <= 16 && r % 2), NAME(row)(&at->a, r) + i * a_k, bk, acc[r]);
+            ADD_TERM(AT_ONCE(r, R * V <= LOW_SUMS && r % 2), NAME(row)(&at->a, r) + i * a_k, bk, acc[r]);
         if (VREGS == 32) EACH vstay(acc[r][v]);
         /* in their step: gcc else puts all prefetches before the first one, and tiles take 1.1 times as long */
         if (STEPS > 1) vfirst(acc[R - 1][V - 1], weights);
@@ -217,8 +217,8 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
  * R, V and HALF are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side; else b is
  * weights, of a panel as wide as the tile, in whole vectors. b_next: b of the next tile that prefetches. */
 INLINE void NAME(tile)(const int R, const int V, const int HALF, const int A_ROWS_UNIT, const struct tile_run *t, const char *a,
-                       const char *b, const char *start, char *c, const char *residual, const char *b_next, const char *b_ahead, int ahead,
-                       char *keep) {
+                       const char *b, const char *start, char *c, const char *residual, const char *b_next,
+                       const char *b_ahead, int ahead, char *keep) {
     const ptrdiff_t unit = sizeof(REAL);
     const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
     const int b_last = t->b_whole ? FULL : last;

@@ -301,7 +301,7 @@ MUTANTS = (
         isa="avx2",
     ),
     Mutant("weights of planes", "planes.h", (("FMA_AT, a + k * a_k", "FMA_AT, a + 0 * a_k"),), GUARDS, isa="avx2"),
-    Mutant("weights of short sums", "short.h", (("weight + k * V, y[i]", "weight, y[i]"),), GUARDS, isa="avx2"),
+    Mutant("term of short sums", "short.h", (("weight + k * V, y[i]", "weight, y[i]"),), GUARDS, isa="avx2"),
     Mutant("last pixels of planes", "planes.h", (("left < LANES ? (int)left : LANES", "LANES"),), GUARDS, isa="avx2"),
     Mutant(
         "last store of planes",

@@ -1,7 +1,8 @@
 # The kernels that take a call in place of tiles, and what else they are told.
 
 cdef enum:
-    FAR_PIXELS = 128                 # that few.h prefetches ahead
+    VECTORS_AHEAD = 4                # of pixels, that few.h prefetches into the second level; from memory so many pixels
+    FAR_PIXELS = 128
     FAR_PIXEL_BYTES = 256 << 10      # of these, at most
 
 
@@ -22,14 +23,19 @@ cdef inline int pixel_vectors(const Plan *p) noexcept nogil:
 
 
 cdef inline Py_ssize_t pixels_ahead(const Plan *p) noexcept nogil:
-    """Vectors of pixels ahead that few.h prefetches: those of the next tile, if x is not near and the first level holds two;
-    1024 to 1 channels on 28×28 pixels take 1.3 times as long with prefetches, 64 to 1 on 64×64, which are near, 1.1 times.
-    From memory 128 pixels, which eleven layers are 1.11 times as fast with as with 64, with AVX2 1.24 times with as with 32,
-    512 to 4 channels on 150×150 1.7 and 2.4 times as with none (Zen 4)."""
+    """Vectors of pixels ahead that few.h prefetches, if x is not near: those of the next tile, into the first level, if that
+    holds three tiles; else later ones into the second, if two, which eighteen layers of 88 to 248 channels to 1 to 4 outputs
+    are 1.09 times as fast with, 248 to 1 on 64×64 pixels 1.18 times, with AVX2 eight of 176 to 500 1.04 times. None of
+    longer pixels, which the processor's own prefetcher follows: 1024 to 1 channels on 28×28 pixels take 1.1 to 1.3 times as
+    long with prefetches, 64 to 1 on 64×64, which are near, 1.1 times. From memory 128 pixels, which eleven layers are 1.11
+    times as fast with as with 64, with AVX2 1.24 times with as with 32, 512 to 4 channels on 150×150 1.7 and 2.4 times as
+    with none (Zen 4)."""
     cdef Py_ssize_t size = vector_of_pixels(p), tile = pixel_vectors(p)
     if pixels_come_from_memory(p):
         return min(FAR_PIXELS // p.kernels.lanes, max(1, FAR_PIXEL_BYTES // size))
-    return tile if x_is_far(p, 1) and 2 * tile * size < first_level() else 0
+    if not x_is_far(p, 1) or 2 * tile * size >= first_level():
+        return 0
+    return tile if 3 * tile * size < first_level() else VECTORS_AHEAD
 
 
 cdef inline bint transpose_for(const Plan *p) noexcept nogil:

@@ -103,6 +103,8 @@ cdef inline Py_ssize_t rows_together(const Plan *p, Py_ssize_t depth) noexcept n
     to 32 on 256×256 1.09, four others with 4 to 32 terms 1.00. Few where planes go to memory, which takes a few streams
     faster than many: 1 to 64 channels on 300×300 pixels are 2.3 times as fast so, 10 to 30 on 500×500 1.3, 64 to 128 on
     202×202 1.14, 200 to 400 on 100×100 1.04 (Zen 4)."""
+    if p.planes != NULL:
+        return min(FEW_TOGETHER, lines_held(p.out.channel, FEW_TOGETHER))
     if conflict(p.out.channel, ROWS_TOGETHER) and not strips_are_deep(p, depth, 4):
         return 0
     return FEW_TOGETHER if tiles_are_low(p.isa, p.c_in) or are_far(p, p.c_out, MEMORY) else ROWS_TOGETHER

@@ -15,7 +15,8 @@ INLINE void NAME(plane_pixels)(const int K, const int V, const int BOUNDED, cons
         vstay(x[k][v]);
     }
     for (ptrdiff_t line = 0; line < t->lines; line++) {
-        const char *a = t->a + line * t->a_line, *const end = a + a_k, *start = t->start + line * t->start_line;
+        const char *a = t->a + line * t->a_line, *const end = a + t->tiles * sizeof(REAL);
+        const char *start = t->start + line * t->start_line;
         const char *residual = t->residual ? t->residual + line * t->residual_line + offset : NULL;
         char *c = t->c + line * t->c_line + offset;
         for (; a < end; a += sizeof(REAL), start += sizeof(REAL), c += c_row) {
@@ -48,7 +49,7 @@ INLINE void NAME(planes_all)(const int K, const int V, const int BOUNDED, const 
         NAME(plane_pixels)(K, 1, BOUNDED, t, &bounds, offset, left < LANES ? (int)left : LANES);
 }
 
-/* t: bands of weights in lines, as many rows as a_k holds; one tile of `columns` pixels. */
+/* t: `tiles` rows of bands of weights in lines; `columns` pixels. */
 INLINE void NAME(planes)(const int K, const struct tile_run *t) {
     const int most = (VREGS - 2) / (K + 1); /* with registers for x, sums, a weight and a bound */
     const int V = most < MAX_VECTORS ? most : MAX_VECTORS;

@@ -7,6 +7,7 @@ across sets, and is held to the rest like the others, since its chain has the sa
 
 from __future__ import annotations
 
+import mmap
 from fractions import Fraction
 
 import numpy as np
@@ -113,6 +114,20 @@ def test_corners_of_planes_beyond_every_cache(isa, layout, rng, size):
     y = convolve(x, weight, bias, residual=residual, **options)
     for corner in ((..., slice(7), slice(9)), (..., slice(-7, None), slice(-9, None))):
         assert same_bits(y[corner], convolve(x[corner], weight, bias, residual=residual[corner], **options))
+
+
+@pytest.mark.parametrize("away", (0, 2048))
+def test_outputs_at_the_same_place_of_their_pages_as_x(isa, dtype, rng, away):
+    """Planes of whole pages evict each other: short sums take fewer rows at a time where those of x are among them."""
+    x, weight, bias, residual = operands(rng, (1, 3, 35, 32, 32), dtype)
+    pages = mmap.mmap(-1, x.nbytes + away + residual.nbytes)
+    near = np.frombuffer(pages, dtype, x.size).reshape(x.shape)
+    near[...] = x
+    out = np.frombuffer(pages, dtype, residual.size, x.nbytes + away).reshape(residual.shape)
+    for shortcut in (None, residual):
+        options = {"residual": shortcut, "activation": (-3, 3)}
+        expected = convolve(x, weight, bias, layout="NHWC", **options)
+        assert same_bits(conv1x1(near, weight, bias, out=out, **options), expected)
 
 
 @pytest.mark.parametrize("size", ((130, 90, 57, 59), (150, 300, 75, 31), (700, 50, 13, 14), (2900, 60, 33, 31)))

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from .mutant import CUTS, DEEP, FORKS, GUARDS, KEPT, LARGE, PACKED, REPEATS, SLICES, SPECIAL, STRIDES, VIEWS, Mutant
+from .mutant import (
+    CUTS,
+    DEEP,
+    FORKS,
+    GUARDS,
+    KEPT,
+    LARGE,
+    PACKED,
+    PAGES,
+    REPEATS,
+    SLICES,
+    SPECIAL,
+    STRIDES,
+    VIEWS,
+    Mutant,
+)
 
 MUTANTS = (
     Mutant(
@@ -113,6 +128,18 @@ MUTANTS = (
         (("t.a_k = tall * p.unit", "t.a_k = height * p.unit"),),
         GUARDS,
         isa="avx2",
+    ),
+    Mutant("parts of a band's weights", "loops.pxi", (("t.a += t.tiles * p.unit\n", "pass\n"),), PAGES, isa="avx512"),
+    Mutant("parts of a band's outputs", "loops.pxi", (("t.c += t.tiles * t.c_row\n", "pass\n"),), PAGES, isa="avx512"),
+    Mutant(
+        "parts of a band's residual",
+        "loops.pxi",
+        (("t.residual += t.tiles * t.residual_row", "pass"),),
+        PAGES,
+        isa="avx512",
+    ),
+    Mutant(
+        "parts of a band's bias", "loops.pxi", (("t.start += t.tiles * t.start_row\n", "pass\n"),), PAGES, isa="avx512"
     ),
     Mutant(
         "residual and short sums", "untiled.pxi", ((" or p.has_residual or p.out", " or p.out"),), GUARDS, isa="avx2"

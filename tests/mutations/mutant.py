@@ -25,6 +25,7 @@ DEEP = (
 )
 KEPT = ("test_reproducible.py::test_kept_x",)
 LARGE = ("test_reproducible.py::test_corners_of_planes_beyond_every_cache",)
+PAGES = ("test_reproducible.py::test_outputs_at_the_same_place_of_their_pages_as_x",)
 STRIDES = ("test_reproducible.py::test_stride_by_view_and_by_argument", "test_reproducible.py::test_cuts_of_stretches")
 SLICES = ("test_reproducible.py::test_weights_beyond_every_cache",)
 FORKS = (

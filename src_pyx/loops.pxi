@@ -88,10 +88,10 @@ cdef inline void move_to(tile_run *t, const tile_run *there) noexcept nogil:
 
 
 cdef inline Py_ssize_t rows_at_once(const Plan *p, const tile_run *t) noexcept nogil:
-    """Rows of bands that go along a strip side by side; of short sums fewer where x lies at the same place of its pages as the
-    outputs, or a little before it, so that the lines of both evict each other: 3 to 32 channels on 128×128 pixels and 1 to 16
-    on 256×256, NCHW, whose planes are whole pages, are 1.2 and 1.3 times as fast with four rows as with eight, which are 1.17
-    times as fast elsewhere (Zen 4)."""
+    """Rows of bands that go along a strip side by side; of short sums fewer where x lies at the same place of its pages as
+    the outputs, or a little before it, so that the lines of both evict each other: 3 to 32 channels on 128×128 pixels and 1
+    to 16 on 256×256, NCHW, whose planes are whole pages, are 1.2 and 1.3 times as fast with four rows as with eight, which
+    are 1.17 times as fast elsewhere (Zen 4)."""
     if p.planes != NULL and p.c_in <= CROWDED_TERMS and <size_t> (t.c - t.b + CROWDED_BEHIND) % WAY_BYTES < CROWDED_BYTES:
         return min(p.together, lines_held(p.out.channel, FEW_TOGETHER) * 3 // 4)
     return p.together

@@ -102,7 +102,8 @@ cdef inline Py_ssize_t rows_together(const Plan *p, Py_ssize_t depth) noexcept n
     would evict each other. 1 to 64 channels on 128×128 pixels, NCHW, are 1.47 times as fast so, 3 to 16 on 512×512 1.2, 32
     to 32 on 256×256 1.09, four others with 4 to 32 terms 1.00. Few where planes go to memory, which takes a few streams
     faster than many: 1 to 64 channels on 300×300 pixels are 2.3 times as fast so, 10 to 30 on 500×500 1.3, 64 to 128 on
-    202×202 1.14, 200 to 400 on 100×100 1.04 (Zen 4)."""
+    202×202 1.14, 200 to 400 on 100×100 1.04. Of sums that planes.h takes as many as the first level holds lines of: 3
+    to 64 on 112×112 1.1 (Zen 4)."""
     if p.planes != NULL:
         return min(FEW_TOGETHER, lines_held(p.out.channel, FEW_TOGETHER))
     if conflict(p.out.channel, ROWS_TOGETHER) and not strips_are_deep(p, depth, 4):

@@ -104,7 +104,7 @@ cdef void grid(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
     are 1.02 times as fast as band after band, twelve with AVX2 1.05 times. A panel moves t, bands leave it where it is."""
     cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(columns, lanes), cut_off = total * lanes - columns
     cdef Py_ssize_t height = over(rows, tiles), taller = rows - tiles * height, i = 0, j, tall, parts, strips, vectors, wider
-    cdef Py_ssize_t together = rows_at_once(p, t)
+    cdef Py_ssize_t together
     cdef tile_run begin
     if p.pixels_are_rows:            # tiles as wide as the panel
         # What b_ahead points to is spread evenly over the tiles. In a burst, a line in each step of the first tiles, weights
@@ -116,6 +116,7 @@ cdef void grid(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         line(p, t, term, height, total, tiles - taller)
         return
     move_to(&begin, t)
+    together = rows_at_once(p, t)
     strips = ceil_div(total, p.strip_vectors)
     vectors = over(total, strips)
     wider = total - strips * vectors
@@ -138,7 +139,7 @@ cdef void grid(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         if p.planes != NULL:
             t.columns = columns
             t.a_k = tall * p.unit
-            parts = ceil_div(tall, together) if t.lines == 1 else 1
+            parts = ceil_div(tall, together)
             for j in range(parts):
                 t.tiles = part(tall, parts, j + 1) - part(tall, parts, j)
                 p.planes(t)

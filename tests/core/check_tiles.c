@@ -187,19 +187,24 @@ static void check_mix(const struct isa *isa, tile_kernel mix, int c_in, int c_ou
     }
 }
 
-/* c_in planes of `pixels`, in `lines` bands of as many outputs each. */
+/* c_in planes of `pixels`, in `lines` bands of as many outputs each, of which two calls take a part each. */
 static void check_planes(const struct isa *isa, int c_in, ptrdiff_t lines, ptrdiff_t rows, ptrdiff_t pixels) {
     const ptrdiff_t unit = is_double ? 8 : 4;
     const struct strided a = grids(0, lines, c_in, rows, rows, 0, 1, 1), b = grids(1, 1, c_in, pixels, pixels, (int)any(3), 1, 1),
                          start = grids(2, 1, 1, lines * rows, lines * rows, 0, 1, 1),
                          c = grids(3, lines, rows, pixels, pixels, (int)any(3), 1, 0),
                          residual = grids(4, lines, rows, pixels, pixels, (int)any(3), 1, 1);
-    struct tile_run t = {.tiles = 1, .lines = lines, .depth = c_in, .columns = pixels, .start_by_row = 1};
+    const ptrdiff_t first = 1 + any((int)rows);
+    struct tile_run t = {.tiles = first, .lines = lines, .depth = c_in, .columns = pixels, .start_by_row = 1};
     t.a = a.data, t.a_row = unit, t.a_k = a.row, t.a_line = a.tile, t.b = b.data, t.b_k = b.row;
     t.start = start.data, t.start_row = unit, t.start_line = rows * unit, t.c = c.data, t.c_row = c.row, t.c_line = c.tile;
     if (any(2)) t.residual = residual.data, t.residual_row = residual.row, t.residual_line = residual.tile;
     set_bounds(isa, &t);
     isa->real[is_double]->planes[c_in](&t);
+    struct tile_run rest = t;
+    rest.tiles = rows - first, rest.a += first * unit, rest.start += first * unit, rest.c += first * c.row;
+    if (t.residual) rest.residual += first * residual.row;
+    isa->real[is_double]->planes[c_in](&rest);
     for (ptrdiff_t line = 0; line < lines; line++)
         for (ptrdiff_t r = 0; r < rows; r++) {
             const char *at = t.c + line * t.c_line + r * t.c_row, *end = at + pixels * unit;

@@ -115,7 +115,7 @@ cdef inline bint weights_go_by(const Plan *p, Py_ssize_t rows) noexcept nogil:
     """Whether tiles read all weights for so many pixels, then for the next: those that the first level keeps; or those of
     the second, if it gives them in time (with two lines of multiply-adds in a cycle it does not) and the first level holds
     the pixels: 32 to 1024 channels on 28×28, 64 to 768 on 56×56 and 128 to 768 on 40×40 pixels, NHWC, are 1.07, 1.13 and
-    1.09 times as fast so, 33 layers 1.02 times, on two threads 1.015 times; 320 and more channels, up to 1.00 (Zen 4)."""
+    1.09 times as fast so, fifty layers 1.02 times, on two threads 1.01 times; 320 and more channels, up to 1.00 (Zen 4)."""
     if p.kernels.lanes * p.unit > LINE_BYTES * p.isa.fma_cycles:
         return 2 * weight_bytes(p) <= first_level()
     return weight_bytes(p) <= second_level() and 3 * rows * p.c_in * p.unit <= first_level()
@@ -158,7 +158,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         # Panels write parts of a pixel's outputs. 16 to 96 channels on 112×112 pixels, NHWC, take 1.12 times as long in one
         # block as in blocks whose outputs stay in the second level; and those 1.14 to 1.2 times as long as a tile of each
         # panel for some pixels, then for the next (32 to 192 channels: 1.4 times).
-        if plain and p.c_out == p.panels * p.panel_width and are_far(p, p.c_in + p.c_out) and weights_go_by(p, least):
+        if plain and are_far(p, p.c_in + p.c_out) and weights_go_by(p, least):
             p.abreast = True
         elif weight_bytes(p) <= first_level():
             p.block = min(p.block, pixels_of(X_BYTES, (p.c_in + p.c_out) * p.unit, least))

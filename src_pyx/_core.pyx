@@ -62,6 +62,7 @@ cdef extern from "isa.h" nogil:
         tile_kernel tile[2][2][17][5]
         tile_kernel mix[5][5]
         tile_kernel few[13]
+        tile_kernel rest[5]
         tile_kernel shorts[2][15][5]
         tile_kernel planes[8]
         copy_kernel copy

@@ -16,30 +16,33 @@ cdef Py_ssize_t RESIDUAL_BYTES = 128 << 10
 
 cdef inline Py_ssize_t first_band(const Plan *p, Py_ssize_t panel) noexcept nogil:
     """The number of a panel's first band; of the panel after the last, how many bands there are."""
-    return fair_part(p.bands[p.pixels_are_rows], p.panels, panel)
+    return fair_part(p.bands[p.form], p.panels, panel)
 
 
 cdef inline Py_ssize_t panel_begin(const Plan *p, Py_ssize_t number) noexcept nogil:
     """The first output channel of a panel; of the one after the last, where the last ends, with its padding."""
-    cdef Py_ssize_t lanes = p.lanes[p.pixels_are_rows], bands = p.bands[p.pixels_are_rows]
+    cdef Py_ssize_t lanes = p.lanes[p.form], bands = p.bands[p.form]
     if number == 0:
         return 0
-    return band_begin(ceil_div(p.c_out, lanes), lanes, bands, first_band(p, number))
+    return band_begin(ceil_div(p.c_out, lanes), lanes, bands, p.form == REST_ALONE, first_band(p, number))
 
 
 cdef inline Py_ssize_t panels_abreast(const Plan *p, Py_ssize_t number, Py_ssize_t end) noexcept nogil:
     """Panels up to number `end` to be computed with this one, itself among them: those as wide, without padding."""
-    cdef Py_ssize_t lanes = p.lanes[1], vectors, larger, last
-    if not p.abreast:
+    cdef bint alone = p.form == REST_ALONE
+    cdef Py_ssize_t lanes = p.kernels.lanes, panels = p.panels - alone, vectors, larger, last
+    if not p.abreast or number == panels:
         return 1
-    vectors = ceil_div(p.c_out, lanes)
-    larger = vectors - p.panels * over(vectors, p.panels)
-    last = larger_last(larger, p.panels)
+    vectors = ceil_div(p.c_out, lanes) - alone
+    larger = vectors - panels * over(vectors, panels)
+    last = larger_last(larger, panels)
     if number < larger - last:
         end = min(end, larger - last)
-    elif number < p.panels - last:
-        end = min(end, p.panels - last)
-    if end == p.panels and vectors * lanes > p.c_out:
+    elif number < panels - last:
+        end = min(end, panels - last)
+    else:
+        end = min(end, panels)
+    if end == panels and vectors * lanes > p.c_out:
         end -= 1
     return max(1, end - number)
 
@@ -135,8 +138,8 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
     else:
         choose_tiles(p)
 
-    p.weight_group = padded(p.c_out, p.lanes[p.pixels_are_rows]) * p.c_in * p.unit
-    p.bias_group = padded(p.c_out, p.lanes[1]) * p.unit
+    p.weight_group = padded(p.c_out, p.lanes[p.form]) * p.c_in * p.unit
+    p.bias_group = padded(p.c_out, p.kernels.lanes) * p.unit
     lanes = p.kernels.lanes
     if p.pixels_are_rows:
         p.granule = 1

@@ -156,7 +156,7 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
     p.groups = layer.groups
     p.c_in = layer.c_in
     p.c_out = layer.c_out
-    for a in range(2):
+    for a in range(AS_GIVEN):
         p.lanes[a], p.bands[a] = layer.packings[a].lanes, layer.packings[a].bands
     operand(&p.x, layer, x, layer.groups * layer.c_in, True)
     operand(&p.out, layer, out, layer.groups * layer.c_out, False)
@@ -175,7 +175,7 @@ cdef Geometry geometry(Layer layer, cnp.ndarray x, cnp.ndarray residual, cnp.nda
     p.threads = threads_for(g)
     if p.pixels and p.c_out:
         choose_plan(p, p.threads)
-        pack(layer, p.pixels_are_rows)
+        pack(layer, p.form)
     return g
 
 
@@ -195,7 +195,7 @@ cdef int run(Layer layer, Geometry known, cnp.ndarray x, cnp.ndarray residual, c
         p = &replanned
     threads = <int> min(<Py_ssize_t> threads, p.tasks)
     call.plan = p
-    call.weight = layer.packings[p.pixels_are_rows].data
+    call.weight = layer.packings[p.form].data
     call.bias = layer.biases
     call.clamp = layer.clamp
     call.bounded = layer.bounded

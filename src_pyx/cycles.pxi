@@ -174,14 +174,9 @@ cdef inline bint stretches_are_short(const Plan *p) noexcept nogil:
             and are_far(p, p.c_in + p.c_out))
 
 
-cdef inline Py_ssize_t least_lanes(const Plan *p) noexcept nogil:
-    """Lanes for whose multiples sums take time: half of a vector's, where half of the last one takes half the time."""
-    return p.kernels.lanes // 2 if in_halves(p.isa) else p.kernels.lanes
-
-
 cdef inline double vectors_of(const Plan *p, Py_ssize_t columns) noexcept nogil:
     """Vectors of sums, the last one half or whole, that so many columns take the time of."""
-    return <double> padded(columns, least_lanes(p)) / p.kernels.lanes
+    return <double> padded(columns, least_lanes(p.isa, p.kernels.lanes)) / p.kernels.lanes
 
 
 cdef double cycles(const Plan *p) noexcept nogil:
@@ -194,7 +189,7 @@ cdef double cycles(const Plan *p) noexcept nogil:
     cdef int copies = p.threads if p.threads > 1 and by_channels(p, p.threads) else 1
     # columns in vectors; lines of tiles across and down
     if p.pixels_are_rows:
-        wide = p.bands[1]
+        wide = p.bands[p.form]
         tall = ceil_div(p.stretch, tallest(p, p.panel_width // lanes))
         each = wide * tall * tile_cycles(p.isa, <double> p.stretch / tall, vectors_of(p, p.c_out) / wide, depth, more)
         if p.stretch < p.pixels and p.stretch < LOW_SHARE * tall * tallest(p, p.panel_width // lanes):
@@ -207,8 +202,8 @@ cdef double cycles(const Plan *p) noexcept nogil:
     else:
         columns = ceil_div(p.stretch, lanes)
         wide = ceil_div(columns, p.strip_vectors)
-        tiles = (wide + (MASKED if p.stretch % least_lanes(p) and not p.kept else 0)) * p.bands[0]
-        rows, vectors = <double> p.c_out / p.bands[0], vectors_of(p, p.stretch) / wide
+        tiles = (wide + (MASKED if p.stretch % least_lanes(p.isa, p.kernels.lanes) and not p.kept else 0)) * p.bands[BY_BANDS]
+        rows, vectors = <double> p.c_out / p.bands[BY_BANDS], vectors_of(p, p.stretch) / wide
         each = tiles * tile_cycles(p.isa, rows, vectors, depth, 0)
         if p.kept:
             each += copies * KEEP_CYCLES * columns * depth * lanes * unit / LINE_BYTES

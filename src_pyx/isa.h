@@ -92,6 +92,7 @@ struct kernels {
     tile_kernel tile[2][2][MAX_ROWS + 1][MAX_VECTORS + 1];
     tile_kernel mix[FEW + 1][FEW + 1]; /* [c_in][c_out] of pixels in a row (mix.h), or NULL */
     tile_kernel few[MOST_FEW + 1];     /* [c_out] of pixels whose channels lie side by side (few.h), or NULL */
+    tile_kernel rest[FEW + 1];         /* [c_out] of these, the last of more (few.h), or NULL */
     tile_kernel shorts[2][MOST_SHORT + 1][MAX_VECTORS + 1]; /* [up to half…][c_in][V] (short.h), or NULL */
     tile_kernel planes[MOST_PLANES + 1]; /* [c_in] of channels that are planes (planes.h) */
     copy_kernel copy;

@@ -23,7 +23,7 @@ cdef class Layer:
     cdef Py_ssize_t groups, c_in, c_out  # channels in a group
     cdef Py_ssize_t stride_h, stride_w
     cdef bint channels_last
-    cdef Packing packings[3]             # [pixels_are_rows], made by the first call that needs it; until then [AS_GIVEN]
+    cdef Packing packings[4]             # by form, each made by the first call that needs it; until then AS_GIVEN
     cdef char *biases                    # [group][channels, padded as where pixels are rows]
     cdef char clamp[3 * 8]               # low, high, zero as elements (tile.h)
     cdef int bounded                     # which bounds there are
@@ -56,9 +56,11 @@ cdef class Layer:
 
         cdef const kernels *kernels = selected.real[self.unit == 8]
         cdef Py_ssize_t lanes = kernels.lanes
-        self.packings[0].lanes, self.packings[0].bands = 1, bands_for_rows(selected, kernels, self.c_in, self.c_out)
-        self.packings[1].lanes, self.packings[1].bands = lanes, bands_for_columns(
-            selected, lanes, self.c_out, <double> self.c_in * self.c_out * self.unit)
+        cdef double size = <double> self.c_in * self.c_out * self.unit
+        self.packings[BY_BANDS].lanes, self.packings[BY_BANDS].bands = 1, bands_for_rows(selected, kernels, self.c_in, self.c_out)
+        self.packings[BY_PANELS].lanes, self.packings[BY_PANELS].bands = lanes, bands_for_columns(selected, lanes, self.c_out, size)
+        self.packings[REST_ALONE].lanes, self.packings[REST_ALONE].alone = lanes, True
+        self.packings[REST_ALONE].bands = bands_for_columns(selected, lanes, self.c_out - self.c_out % lanes, size) + 1
         self.packings[AS_GIVEN] = plain(<char *> allocate(groups, self.c_out, self.c_in, self.unit))
         self.copy(self.packings[AS_GIVEN].data, self.c_in * self.unit, self.unit, cnp.PyArray_BYTES(weight),
                   cnp.PyArray_STRIDE(weight, 0), cnp.PyArray_STRIDE(weight, 1), groups * self.c_out, self.c_in)
@@ -179,9 +181,9 @@ cdef const Packing *any_form(Layer layer) noexcept:
     return packing
 
 
-cdef int pack(Layer layer, bint pixels_are_rows) except -1:
-    """Make the weights' form for an orientation, unless an earlier call has."""
-    cdef Packing *packing = &layer.packings[pixels_are_rows]
+cdef int pack(Layer layer, int form) except -1:
+    """Make a form of the weights, unless an earlier call has."""
+    cdef Packing *packing = &layer.packings[form]
     cdef Packing made = packing[0]
     with cython.critical_section(layer):
         if packing.data == NULL:
@@ -194,7 +196,7 @@ cdef int pack(Layer layer, bint pixels_are_rows) except -1:
 
 
 cdef void move_biases(Layer layer, char *far, Py_ssize_t stride, bint out) noexcept nogil:
-    cdef Py_ssize_t row = padded(layer.c_out, layer.packings[1].lanes) * layer.unit
+    cdef Py_ssize_t row = padded(layer.c_out, layer.packings[BY_PANELS].lanes) * layer.unit
     cdef Py_ssize_t far_row = layer.c_out * stride
     if out:
         layer.copy(far, far_row, stride, layer.biases, row, layer.unit, layer.groups, layer.c_out)

@@ -221,6 +221,23 @@ cdef void set_walk(const Plan *p, const Block *block, Py_ssize_t cut, Py_ssize_t
     walk.jump = walk.next - (walk.end - walk.at)
 
 
+cdef void untiled(const Plan *p, tile_kernel kernel, tile_run *t, Py_ssize_t ahead, Py_ssize_t pixels,
+                  Py_ssize_t channels) noexcept nogil:
+    """Lines of pixels by a kernel that takes all of one."""
+    cdef Py_ssize_t i
+    t.tiles = pixels
+    t.columns = channels
+    t.pixel_vectors = pixel_vectors(p)
+    t.ahead_lines = ahead
+    for i in range(t.lines):
+        kernel(t)
+        t.a += t.a_line
+        t.c += t.c_line
+        t.start += t.start_line
+        if t.residual != NULL:
+            t.residual += t.residual_line
+
+
 cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t lines, Py_ssize_t cut, Py_ssize_t begin,
                 Py_ssize_t count) noexcept nogil:
     """A panel of output channels, or some side by side, of some pixels of a block, a cut of their sums."""
@@ -233,10 +250,10 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
     cdef const char *weight = call.weight + block.group * p.weight_group + channel * p.c_in * p.unit
     cdef char *far_out = block.out + channel * p.out.channel
     cdef char *far_residual = block.residual + channel * p.residual.channel
-    cdef Py_ssize_t vectors, bands, rows, line_of_pixels
+    cdef Py_ssize_t vectors, bands, rows
     cdef bint afresh = block.loaded != cut, deep
     cdef Near x, out, residual
-    cdef tile_run t
+    cdef tile_run t, apart
 
     x = load_x(p, block, cut, k, depth)
     if p.out.packed:
@@ -304,19 +321,17 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
             t.start_line = out.stretch if t.start_row else 0
             t.residual_line = residual.stretch if t.residual else 0
         if p.mix != NULL:
-            t.tiles = count
-            t.columns = channels
-            t.pixel_vectors = pixel_vectors(p)
-            t.ahead_lines = pixels_ahead(p)
-            for line_of_pixels in range(t.lines):
-                p.mix(&t)
-                t.a += t.a_line
-                t.c += t.c_line
-                t.start += t.start_line
-                if t.residual != NULL:
-                    t.residual += t.residual_line
+            untiled(p, p.mix, &t, pixels_ahead(p), count, channels)
         else:
-            slices(p, &t, k, max(1, ceil_div(depth, p.slice)), count, ceil_div(count, height(p, vectors)), channels)
+            if p.rest and number == p.panels - 1:
+                channels -= p.rest
+                apart = t
+                apart.b += channels * p.unit
+                apart.start += channels * p.unit
+                apart.c += channels * p.unit
+                untiled(p, p.kernels.rest[p.rest], &apart, 0, count, p.rest)
+            if channels:
+                slices(p, &t, k, max(1, ceil_div(depth, p.slice)), count, ceil_div(count, height(p, vectors)), channels)
     else:
         t.a = weight
         t.a_row = p.unit

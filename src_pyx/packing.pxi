@@ -1,7 +1,8 @@
-# Weights as tiles read them: [group][band][c_in][channels of the band], one form for each orientation.
+# Weights as tiles read them: [group][band][c_in][channels of the band], in a form for each orientation.
 
+cdef enum:                           # forms: channels are rows, or pixels; these again, the last vector a band of its own
+    BY_BANDS, BY_PANELS, REST_ALONE, AS_GIVEN
 cdef enum:
-    AS_GIVEN = 2                     # in Layer.packings
     EVEN_ROWS = 8                    # of bands whose halves are equal
     FEW_BANDS = 4                    # so few that tiles wait for x
     SHORT_TERMS = 128                # of sums whose tiles are low
@@ -12,6 +13,7 @@ cdef struct Packing:
     char *data                       # NULL: not made
     Py_ssize_t lanes                 # channels to whose multiples bands are padded
     Py_ssize_t bands                 # in a group, nearly equal
+    bint alone                       # but for the last, which is one vector
     bint plain                       # not packed: a matrix, [group][channel][c_in]
 
 
@@ -50,6 +52,19 @@ cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py
     return bands + bands % 2 if c_out % (2 * EVEN_ROWS) else c_out // EVEN_ROWS
 
 
+cdef inline Py_ssize_t least_lanes(const isa *isa, Py_ssize_t lanes) noexcept nogil:
+    """Lanes for whose multiples sums take time: half of a vector's, where half of the last one takes half the time."""
+    return lanes // 2 if in_halves(isa) else lanes
+
+
+cdef inline Py_ssize_t rest_of(const isa *isa, const kernels *kernels, Py_ssize_t c_in, Py_ssize_t c_out) noexcept nogil:
+    """Of many channels the last ones, if few.h computes them faster than tiles, whose last vectors they leave mostly empty:
+    256 to 19 channels on 128×128 pixels, NHWC, are 1.12 times as fast so, 64 to 17 on 56×56 1.24, 37 to 41 on 53×53 1.04;
+    6 to 18 would be 0.85 times (Zen 4). Else 0."""
+    cdef Py_ssize_t rest = c_out % least_lanes(isa, kernels.lanes)
+    return rest if c_out > kernels.lanes <= 2 * c_in and rest <= FEW and kernels.rest[rest] != NULL else 0
+
+
 cdef inline Py_ssize_t bands_for_columns(const isa *isa, Py_ssize_t lanes, Py_ssize_t c_out, double size) noexcept nogil:
     """Bands whose vectors are the columns of a tile: panels; less wide ones for weights (`size` bytes) that come from afar,
     since taller tiles read them less often."""
@@ -64,21 +79,25 @@ cdef inline Packing plain(char *data) noexcept nogil:
     cdef Packing matrix
     matrix.data = data
     matrix.lanes = matrix.bands = matrix.plain = 1
+    matrix.alone = False
     return matrix
 
 
-cdef inline Py_ssize_t band_begin(Py_ssize_t units, Py_ssize_t lanes, Py_ssize_t bands, Py_ssize_t number) noexcept nogil:
-    """The first channel of a band, of so many units of `lanes` channels. Panels are larger at both ends: 1024 to 256 and to
+cdef inline Py_ssize_t band_begin(Py_ssize_t units, Py_ssize_t lanes, Py_ssize_t bands, bint alone,
+                                  Py_ssize_t number) noexcept nogil:
+    """The first channel of a band, of so many units of `lanes` channels, the last of them alone or not. Panels are larger at both ends: 1024 to 256 and to
     512 channels on 14×14 pixels, NCHW, take two threads 1.1 and 1.06 times as long with the larger ones first."""
-    return (part(units, bands, number) if lanes == 1 else fair_part(units, bands, number)) * lanes
+    if lanes == 1:
+        return part(units, bands, number)
+    return (units if number == bands else fair_part(units - alone, bands - alone, number)) * lanes
 
 
 cdef Band band(const Packing *packing, Py_ssize_t group, Py_ssize_t number, Py_ssize_t c_out, Py_ssize_t c_in,
                Py_ssize_t unit) noexcept nogil:
     cdef Py_ssize_t units = ceil_div(c_out, packing.lanes), width
     cdef Band here
-    here.first = band_begin(units, packing.lanes, packing.bands, number)
-    width = band_begin(units, packing.lanes, packing.bands, number + 1) - here.first
+    here.first = band_begin(units, packing.lanes, packing.bands, packing.alone, number)
+    width = band_begin(units, packing.lanes, packing.bands, packing.alone, number + 1) - here.first
     here.count = min(width, c_out - here.first)
     here.data = packing.data + (group * units * packing.lanes + here.first) * c_in * unit
     here.channel = c_in * unit if packing.plain else unit

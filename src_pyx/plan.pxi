@@ -68,8 +68,8 @@ cdef struct Plan:
     copy_kernel copy
     Py_ssize_t unit                   # bytes of an element
     Py_ssize_t groups, c_in, c_out    # channels in a group
-    Py_ssize_t lanes[2]               # of the weights' two forms, [pixels_are_rows] (packing.pxi)
-    Py_ssize_t bands[2]
+    Py_ssize_t lanes[3]               # of the weights' forms (packing.pxi)
+    Py_ssize_t bands[3]
     int threads                       # that it was first made for; another number changes nothing that is packed
     int axes
     Py_ssize_t count[MAX_AXES]        # pixels along each axis, innermost last
@@ -79,8 +79,10 @@ cdef struct Plan:
     bint has_residual
 
     tile_kernel mix                   # takes all channels of pixels in a row, in place of tiles; or NULL
+    Py_ssize_t rest                   # output channels of the last panel, the last ones, that few.h takes in place of tiles
     tile_kernel planes                # takes bands of short sums where channels are rows, in place of tiles; or NULL
     bint pixels_are_rows
+    int form                          # of the weights
     bint x_by_depth                   # of x as tiles read it, the channels of a pixel lie side by side
     Py_ssize_t pixels_together        # that are rows of a tile, at most, so that their lines do not evict each other
     bint kept                         # x is read in place by the first band, which keeps it in scratch strip by strip
@@ -196,14 +198,14 @@ cdef inline bint rows_are_far(const Plan *p) noexcept nogil:
 
 
 cdef inline bint few_bands_read_memory(const Plan *p) noexcept nogil:
-    return p.bands[0] <= FEW_BANDS and rows_are_far(p) and x_is_far(p, MEMORY)
+    return p.bands[BY_BANDS] <= FEW_BANDS and rows_are_far(p) and x_is_far(p, MEMORY)
 
 
 cdef inline bint one_band_streams(const Plan *p) noexcept nogil:
     """All outputs are one band, which reads x from memory, uncut: two lines of each row at a time. Fifteen layers, NCHW,
     are 1.09 times as fast so as with up to four, on two threads 1.05 times; of them 8 to 3 channels on 700×700 pixels, whose
     tiles are soon done, 0.8 times (Zen 4)."""
-    return (p.bands[0] == 1 and 2 * FEW < p.c_in <= FAR_STREAMS and few_bands_read_memory(p)
+    return (p.bands[BY_BANDS] == 1 and 2 * FEW < p.c_in <= FAR_STREAMS and few_bands_read_memory(p)
             and collisions(p.x.channel, p.c_in) == 1)
 
 
@@ -248,9 +250,9 @@ cdef inline bint few_bands_wait(const Plan *p) noexcept nogil:
     """Bands are so few that all of them wait for far rows, kept or not. But in the third level keeping rows across lines, if
     they are not many, pays for three bands and four: 64 to 28 channels on 131×131 pixels, NCHW, are 1.07 to 1.15 times as
     fast so, six such layers 1.07 times (Xeon with 1 MiB)."""
-    if p.bands[0] > 2 and p.x.channel % LINE_BYTES and not (strips_are_deep(p, p.c_in, 2) or x_is_far(p, MEMORY)):
+    if p.bands[BY_BANDS] > 2 and p.x.channel % LINE_BYTES and not (strips_are_deep(p, p.c_in, 2) or x_is_far(p, MEMORY)):
         return False
-    return p.bands[0] <= FEW_BANDS and rows_are_far(p)
+    return p.bands[BY_BANDS] <= FEW_BANDS and rows_are_far(p)
 
 
 cdef inline Py_ssize_t tallest(const Plan *p, Py_ssize_t vectors) noexcept nogil:
@@ -267,17 +269,13 @@ cdef inline Py_ssize_t height(const Plan *p, Py_ssize_t vectors) noexcept nogil:
 cdef void orient(Plan *p, bint pixels_are_rows, bint pack_x) noexcept nogil:
     """Set the orientation and what is packed."""
     cdef Py_ssize_t unit = p.unit, lanes, bands
+    cdef bint alone
     cdef int inner = p.axes - 1, axis
     p.x.packed = p.x.load != p.copy or not (p.x.pixel[inner] == unit or pixels_are_rows and p.x.channel == unit)
     p.strip_vectors = MAX_VECTORS
-    while p.kernels.max_rows[p.strip_vectors] * p.bands[0] < p.c_out:
+    while p.kernels.max_rows[p.strip_vectors] * p.bands[BY_BANDS] < p.c_out:
         p.strip_vectors -= 1
     p.pixels_are_rows = pixels_are_rows
-    lanes, bands = p.lanes[pixels_are_rows], p.bands[pixels_are_rows]
-    # channels as rows: as many for each thread, so that small planes can be shared out by channels (eleven layers of 49 to
-    # 256 pixels, two threads: 1.1 times as fast)
-    p.panels = bands if pixels_are_rows else min(bands, ceil_div(ceil_div(p.c_out, PANEL_CHANNELS), p.threads) * p.threads)
-    p.panel_width = ceil_div(bands, p.panels) * ceil_div(ceil_div(p.c_out, lanes), bands) * lanes
     p.x_by_depth = pixels_are_rows and (p.x.channel == unit or pack_x)
     p.out.packed = (p.out.channel if pixels_are_rows else p.out.pixel[inner]) != unit
     p.residual.packed = p.residual.load != p.copy or (
@@ -302,6 +300,14 @@ cdef void orient(Plan *p, bint pixels_are_rows, bint pack_x) noexcept nogil:
     for axis in range(p.outer + 1, p.axes):
         p.stretch *= p.count[axis]
 
+    p.rest = rest_apart(p) if pixels_are_rows else 0
+    alone = p.rest and p.c_out % p.kernels.lanes == p.rest
+    p.form = REST_ALONE if alone else BY_PANELS if pixels_are_rows else BY_BANDS
+    lanes, bands = p.lanes[p.form], p.bands[p.form]
+    # channels as rows: as many for each thread, so that small planes can be shared out by channels (eleven layers of 49 to
+    # 256 pixels, two threads: 1.1 times as fast)
+    p.panels = bands if pixels_are_rows else min(bands, ceil_div(ceil_div(p.c_out, PANEL_CHANNELS), p.threads) * p.threads)
+    p.panel_width = ceil_div(bands, p.panels) * ceil_div(ceil_div(p.c_out, lanes) - alone, bands - alone) * lanes
     if not pixels_are_rows and one_band_streams(p):
         p.strip_vectors = min(p.strip_vectors, 2 * LINE_BYTES // (p.kernels.lanes * unit))
     p.cuts = cuts_of(p)

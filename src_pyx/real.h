@@ -76,6 +76,7 @@ const struct kernels NAME(kernels) = {
 #ifdef HAS_PICK
     .mix = {MIXES(MIX_ENTRY)},
     .few = {[1] = NAME(few_1), FEWS(FEW_ENTRY)},
+    .rest = {RESTS(REST_ENTRY)},
 #else
     .few = {[1] = NAME(few_1)},
 #endif

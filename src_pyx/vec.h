@@ -19,6 +19,7 @@
  *   v…_half               vload, vstore, vstore_n, vfma, vfma_at, vabove and vbelow of the first half of the lanes, and vadd;
  *                         others are loaded as zero, else count for nothing; where HAS_HALF says that these are instructions of
  *                         their own, half the work for a Zen 4
+ *   vstore_parts          of each 16 bytes, up to `parts`, the first n lanes, n a constant, `row` bytes apart; where HAS_PICK says so
  *   vstay(x)              x is in its register from here on: gcc else loads it anew for each row of tiles of up to three
  *   vfirst(x, p)          what is read from p, also by a prefetch, comes after x in the code
  *   veven, vodd(a, b)     of each 16 bytes the even lanes of a, then those of b; the odd ones
@@ -66,6 +67,7 @@
 #define vodd_part NAME(vodd_part)
 #define vpick NAME(vpick)
 #define vspread NAME(vspread)
+#define vstore_parts NAME(vstore_parts)
 #define vmerge NAME(vmerge)
 #define lane_index NAME(lane_index)
 #define vfma NAME(vfma)
@@ -328,11 +330,29 @@ INLINE vec vpick(vec a, vec b, const lane_index *pick) {
     __builtin_memcpy(&i, pick, sizeof i);
     return OP(permutex2var)(a, (__typeof__(i))i, b);
 }
+#define STORE_PART(i)                                                \
+    if (parts > i) {                                                 \
+        __m128i part = _mm512_extracti32x4_epi32((__m512i)x, i);     \
+        vstay(part); /* as in vstore_n_half */                       \
+        _mm_mask_storeu_epi32(p + (i) * row, lanes, part);           \
+    }
+INLINE void vstore_parts(char *p, ptrdiff_t row, vec x, int n, int parts) {
+    const __mmask8 lanes = (__mmask8)((1u << n * 4 / SIDE) - 1); /* of 4 bytes */
+    STORE_PART(0)
+    STORE_PART(1)
+    STORE_PART(2)
+    STORE_PART(3)
+}
+#undef STORE_PART
 #elif defined(__AVX2__) && !defined(__AVX512F__) && !defined(REAL_IS_DOUBLE)
 #define HAS_PICK
 #define HAS_HALVES 1
 INLINE vec vspread(vec x, vec at) { return _mm256_permutevar8x32_ps(x, (__m256i)at); }
 INLINE vec vmerge(vec a, vec b) { return _mm256_blend_ps(a, b, 0xf0); }
+INLINE void vstore_parts(char *p, ptrdiff_t row, vec x, int n, int parts) {
+    if (parts > 0) vstore_n(p, x, n);
+    if (parts > 1) vstore_n(p + row, vlast_halves(x, x), n);
+}
 INLINE vec vpick(vec a, vec b, const lane_index *pick) {
     const __m256i i = _mm256_loadu_si256((const __m256i *)pick);
     const vec of_b = (vec)_mm256_slli_epi32(i, 28); /* bit 3 becomes the sign, which blendv reads */

@@ -232,6 +232,20 @@ def test_rows_of_the_weight(isa, layout, dtype, rng):
         assert same_bits(y, whole[:, first:last])
 
 
+@pytest.mark.parametrize("c_in, c_out", ((9, 20), (33, 17), (40, 43), (70, 100), (130, 18), (30, 321)))
+def test_last_outputs_apart_from_tiles(isa, dtype, rng, c_in, c_out):
+    """The last one to four of many outputs have a kernel of their own, with as many pixels as it needs."""
+    for height, width in ((1, 3), (7, 7), (5, 12), (57, 53)):
+        x, weight, bias, _ = operands(rng, (1, c_in, c_out, height, width), dtype)
+        for options in ({}, {"activation": "relu"}, {"activation": (-1, 2), "stride": (2, 1)}):
+            y = convolve(x, weight, bias, layout="NHWC", **options)
+            assert same_bits(y, convolve(x, weight, bias, layout="NCHW", **options))
+    x, weight, bias, _ = operands(rng, (1, 2 * c_in, 2 * c_out, 7, 9), dtype)
+    weight = weight[:, :c_in]
+    y = convolve(x, weight, bias, groups=2, layout="NHWC")
+    assert same_bits(y, convolve(x, weight, bias, groups=2, layout="NCHW"))
+
+
 @pytest.mark.parametrize("stride", ((2, 2), (1, 3), (3, 1), (2, 5)))
 def test_stride_by_view_and_by_argument(isa, layout, dtype, rng, stride):
     x, weight, bias, residual = (

@@ -241,6 +241,10 @@ void check_mixes(const struct isa *isa) {
                 for (int c_out = 1; c_out <= MOST_FEW; c_out++)
                     if (kernels->few[c_out])
                         check_mix(isa, kernels->few[c_out], c_in, c_out, pixels, c_out, (int)any(3), 0);
+            for (int c_in = 1; c_in < 3 * kernels->lanes; c_in++)
+                for (int c_out = 1; c_out <= FEW; c_out++)
+                    if (kernels->rest[c_out])
+                        check_mix(isa, kernels->rest[c_out], c_in, c_out, pixels, c_out, (int)any(3), (int)any(9));
             for (int c_in = 1; c_in <= MOST_SHORT && pixels < 10; c_in++)
                 for (int c_out = 1; c_out <= MAX_VECTORS * kernels->lanes; c_out++) {
                     const int V = (c_out + kernels->lanes - 1) / kernels->lanes;

@@ -144,7 +144,7 @@ MUTANTS = (
     Mutant(
         "residual and short sums", "untiled.pxi", ((" or p.has_residual or p.out", " or p.out"),), GUARDS, isa="avx2"
     ),
-    Mutant("panels of short sums", "untiled.pxi", (("p.bands[1] > 1", "p.bands[1] > 2"),), GUARDS, isa="avx2"),
+    Mutant("panels of short sums", "untiled.pxi", (("p.bands[BY_PANELS] > 1", "p.bands[BY_PANELS] > 2"),), GUARDS, isa="avx2"),
     Mutant("outputs of rows of few channels", "loops.pxi", (("t.c += t.c_line\n", "pass\n"),), GUARDS, isa="avx512"),
     Mutant("pixels of rows of few channels", "loops.pxi", (("t.a += t.a_line\n", "pass\n"),), GUARDS, isa="avx512"),
     Mutant(
@@ -214,7 +214,7 @@ MUTANTS = (
     Mutant(
         "weights in their other form",
         "call.pxi",
-        (("call.weight = layer.packings[p.pixels_are_rows].data", "call.weight = any_form(layer).data"),),
+        (("call.weight = layer.packings[p.form].data", "call.weight = any_form(layer).data"),),
         PACKED,
     ),
     Mutant(

@@ -190,8 +190,8 @@ INLINE void NAME(few)(const int C_OUT, const int APART, const struct tile_run *t
 #define FEW_ENTRY(C_OUT) [C_OUT] = NAME(few_##C_OUT),
 FEWS(FEW_OUTPUTS)
 
-/* The last outputs of pixels of more, the others of which are tiles, where nine layers and more are faster so: 64 to 12 channels
- * would be 0.93 times as fast with AVX2, doubles as fast as they are. */
+/* The last outputs of more, the others of which are tiles. As many as pay: with AVX2 64 to 12 channels would be 0.93 times as
+ * fast, thirteen layers of doubles 1.00 times (Zen 4). */
 #undef RESTS
 #if defined(REAL_IS_DOUBLE)
 #define RESTS(X)

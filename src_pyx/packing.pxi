@@ -1,6 +1,6 @@
 # Weights as tiles read them: [group][band][c_in][channels of the band], in a form for each orientation.
 
-cdef enum:                           # forms: channels are rows, or pixels; these again, the last vector a band of its own
+cdef enum:                           # forms: channels are rows; pixels are; pixels, the last vector a band of its own
     BY_BANDS, BY_PANELS, REST_ALONE, AS_GIVEN
 cdef enum:
     EVEN_ROWS = 8                    # of bands whose halves are equal
@@ -85,8 +85,9 @@ cdef inline Packing plain(char *data) noexcept nogil:
 
 cdef inline Py_ssize_t band_begin(Py_ssize_t units, Py_ssize_t lanes, Py_ssize_t bands, bint alone,
                                   Py_ssize_t number) noexcept nogil:
-    """The first channel of a band, of so many units of `lanes` channels, the last of them alone or not. Panels are larger at both ends: 1024 to 256 and to
-    512 channels on 14×14 pixels, NCHW, take two threads 1.1 and 1.06 times as long with the larger ones first."""
+    """The first channel of a band, of so many units of `lanes` channels, the last of them alone or not. Panels are larger at
+    both ends: 1024 to 256 and to 512 channels on 14×14 pixels, NCHW, take two threads 1.1 and 1.06 times as long with the
+    larger ones first."""
     if lanes == 1:
         return part(units, bands, number)
     return (units if number == bands else fair_part(units - alone, bands - alone, number)) * lanes

@@ -12,6 +12,7 @@ from .mutant import (
     PACKED,
     PAGES,
     REPEATS,
+    RESTS,
     SLICES,
     SPECIAL,
     STRIDES,
@@ -115,6 +116,29 @@ MUTANTS = (
         GUARDS,
         isa="avx2",
     ),
+    Mutant("weights of the rest", "loops.pxi", (("apart.b += channels", "apart.b += 0"),), RESTS, isa="avx512"),
+    Mutant("bias of the rest", "loops.pxi", (("apart.start += channels", "apart.start += 0"),), RESTS, isa="avx512"),
+    Mutant(
+        "residual of the rest",
+        "untiled.pxi",
+        (("p.out.packed or p.has_residual or p.c_in", "p.out.packed or p.c_in"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant(
+        "band of the rest",
+        "packing.pxi",
+        (("fair_part(units - alone, bands", "fair_part(units, bands"),),
+        RESTS,
+        isa="avx512",
+    ),
+    Mutant(
+        "panels beside the rest",
+        "blocks.pxi",
+        (("        end = min(end, panels)\n", "        pass\n"),),
+        RESTS,
+        isa="avx512",
+    ),
     Mutant(
         "few outputs in cuts",
         "untiled.pxi",
@@ -144,7 +168,13 @@ MUTANTS = (
     Mutant(
         "residual and short sums", "untiled.pxi", ((" or p.has_residual or p.out", " or p.out"),), GUARDS, isa="avx2"
     ),
-    Mutant("panels of short sums", "untiled.pxi", (("p.bands[BY_PANELS] > 1", "p.bands[BY_PANELS] > 2"),), GUARDS, isa="avx2"),
+    Mutant(
+        "panels of short sums",
+        "untiled.pxi",
+        (("p.bands[BY_PANELS] > 1", "p.bands[BY_PANELS] > 2"),),
+        GUARDS,
+        isa="avx2",
+    ),
     Mutant("outputs of rows of few channels", "loops.pxi", (("t.c += t.c_line\n", "pass\n"),), GUARDS, isa="avx512"),
     Mutant("pixels of rows of few channels", "loops.pxi", (("t.a += t.a_line\n", "pass\n"),), GUARDS, isa="avx512"),
     Mutant(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mutant import CHAIN, GUARDS, KEPT, LARGE, SPECIAL, STRIDES, VIEWS, Mutant
+from .mutant import CHAIN, GUARDS, KEPT, LARGE, RESTS, SPECIAL, STRIDES, VIEWS, Mutant
 
 MUTANTS = (
     Mutant(
@@ -260,6 +260,16 @@ MUTANTS = (
         ),
         GUARDS,
         isa="avx512",
+    ),
+    Mutant(
+        "last pixels of the rest",
+        "few.h",
+        (("left >= LANES ? LANES / SIDE :", "1 ? LANES / SIDE :"),),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant(
+        "pixels of the rest", "few.h", (("const int first = j * row;", "const int first = j;"),), RESTS, isa="avx512"
     ),
     Mutant("pixels of more outputs", "few.h", (("row[i], C_OUT);", "row[i], LANES);"),), GUARDS, isa="avx512"),
     Mutant(

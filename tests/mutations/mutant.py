@@ -23,6 +23,7 @@ DEEP = (
     "test_reproducible.py::test_deep_chains_are_not_split",
     "test_numbers.py::test_depth_beyond_every_block",
 )
+RESTS = ("test_reproducible.py::test_last_outputs_apart_from_tiles",)
 KEPT = ("test_reproducible.py::test_kept_x",)
 LARGE = ("test_reproducible.py::test_corners_of_planes_beyond_every_cache",)
 PAGES = ("test_reproducible.py::test_outputs_at_the_same_place_of_their_pages_as_x",)

@@ -183,6 +183,7 @@ cdef double cycles(const Plan *p) noexcept nogil:
     """What a group costs."""
     cdef Py_ssize_t unit = p.unit, lanes = p.kernels.lanes, columns, wide, tall
     cdef Py_ssize_t depth = ceil_div(max(p.c_in, 1), p.cuts)
+    cdef bint masked
     cdef double more = page_cycles(p, depth), tiles, rows, vectors, each, speed = FAR_BYTES_PER_CYCLE
     # threads that share the output channels pack or keep x each for itself: 960 to 160 channels on 7×7 pixels, eight of
     # them, NCHW, take two threads 1.3 times as long packed as in place
@@ -202,7 +203,8 @@ cdef double cycles(const Plan *p) noexcept nogil:
     else:
         columns = ceil_div(p.stretch, lanes)
         wide = ceil_div(columns, p.strip_vectors)
-        tiles = (wide + (MASKED if p.stretch % least_lanes(p.isa, p.kernels.lanes) and not p.kept else 0)) * p.bands[BY_BANDS]
+        masked = p.stretch % least_lanes(p.isa, lanes) and not p.kept
+        tiles = (wide + (MASKED if masked else 0)) * p.bands[BY_BANDS]
         rows, vectors = <double> p.c_out / p.bands[BY_BANDS], vectors_of(p, p.stretch) / wide
         each = tiles * tile_cycles(p.isa, rows, vectors, depth, 0)
         if p.kept:

@@ -57,10 +57,12 @@ cdef class Layer:
         cdef const kernels *kernels = selected.real[self.unit == 8]
         cdef Py_ssize_t lanes = kernels.lanes
         cdef double size = <double> self.c_in * self.c_out * self.unit
-        self.packings[BY_BANDS].lanes, self.packings[BY_BANDS].bands = 1, bands_for_rows(selected, kernels, self.c_in, self.c_out)
-        self.packings[BY_PANELS].lanes, self.packings[BY_PANELS].bands = lanes, bands_for_columns(selected, lanes, self.c_out, size)
-        self.packings[REST_ALONE].lanes, self.packings[REST_ALONE].alone = lanes, True
+        self.packings[BY_BANDS].lanes = 1
+        self.packings[BY_BANDS].bands = bands_for_rows(selected, kernels, self.c_in, self.c_out)
+        self.packings[BY_PANELS].lanes = self.packings[REST_ALONE].lanes = lanes
+        self.packings[BY_PANELS].bands = bands_for_columns(selected, lanes, self.c_out, size)
         self.packings[REST_ALONE].bands = bands_for_columns(selected, lanes, self.c_out - self.c_out % lanes, size) + 1
+        self.packings[REST_ALONE].alone = True
         self.packings[AS_GIVEN] = plain(<char *> allocate(groups, self.c_out, self.c_in, self.unit))
         self.copy(self.packings[AS_GIVEN].data, self.c_in * self.unit, self.unit, cnp.PyArray_BYTES(weight),
                   cnp.PyArray_STRIDE(weight, 0), cnp.PyArray_STRIDE(weight, 1), groups * self.c_out, self.c_in)

@@ -143,13 +143,13 @@ INLINE void NAME(store_apart)(const int C_OUT, const vec *y, char *c, ptrdiff_t 
     }
 }
 
-/* V vectors of pixels, `last` pixels in the last one. APART: pixels of outputs are c_row apart. */
-INLINE void NAME(few_tile)(const int C_OUT, const int APART, const int V, const struct tile_run *t, const char *a, char *c, int last,
-                           const struct NAME(bounds) *bounds, lane_index together[FEW][FEW][LANES]) {
+/* V vectors of pixels, `last` pixels in the last one; a vector's outputs take `vector` bytes. APART: its pixels are c_row apart. */
+INLINE void NAME(few_tile)(const int C_OUT, const int APART, const int V, const struct tile_run *t, const char *a, char *c,
+                           ptrdiff_t vector, int last, const struct NAME(bounds) *bounds, lane_index together[FEW][FEW][LANES]) {
     vec sum[MOST_FEW * 2];
     UNROLL for (int o = 0; o < C_OUT; o++) UNROLL for (int v = 0; v < V; v++) sum[o * V + v] = vset1(t->start + o * sizeof(REAL));
     NAME(sums_of_pixels)(C_OUT, V, t, a, last, sum);
-    UNROLL for (int v = 0; v < V; v++, c += APART ? LANES * t->c_row : C_OUT * (ptrdiff_t)sizeof(vec)) {
+    UNROLL for (int v = 0; v < V; v++, c += vector) {
         const int pixels = v < V - 1 ? LANES : last;
         vec y[MOST_FEW];
         UNROLL for (int o = 0; o < C_OUT; o++) y[o] = NAME(within)(0, t->bounded, bounds, sum[o * V + v]);
@@ -161,7 +161,7 @@ INLINE void NAME(few_tile)(const int C_OUT, const int APART, const int V, const 
 
 /* t: the same with weights b[k·b_k + channel], outputs of a pixel side by side at c, and nothing to add. */
 INLINE void NAME(few)(const int C_OUT, const int APART, const struct tile_run *t) {
-    const ptrdiff_t vector = APART ? LANES * t->c_row : C_OUT * (ptrdiff_t)sizeof(vec); /* of outputs of as many pixels */
+    const ptrdiff_t vector = APART ? LANES * t->c_row : C_OUT * (ptrdiff_t)sizeof(vec);
     const int V = C_OUT <= 6 ? 2 : 1; /* as long as registers hold the sums of both */
     const struct NAME(bounds) bounds = NAME(bounds_of)(t);
     const char *a = t->a;
@@ -170,9 +170,9 @@ INLINE void NAME(few)(const int C_OUT, const int APART, const struct tile_run *t
     lane_index together[FEW][FEW][LANES];
     if (!APART && C_OUT <= FEW) NAME(set_together)(C_OUT, PARTS_OF(C_OUT), together);
     for (; t->pixel_vectors >= V && left >= V * LANES; left -= V * LANES, a += V * LANES * t->a_row, c += V * vector)
-        NAME(few_tile)(C_OUT, APART, V, t, a, c, LANES, &bounds, together);
+        NAME(few_tile)(C_OUT, APART, V, t, a, c, vector, LANES, &bounds, together);
     for (; left > 0; left -= LANES, a += LANES * t->a_row, c += vector)
-        NAME(few_tile)(C_OUT, APART, 1, t, a, c, left < LANES ? (int)left : LANES, &bounds, together);
+        NAME(few_tile)(C_OUT, APART, 1, t, a, c, vector, left < LANES ? (int)left : LANES, &bounds, together);
 }
 
 /* More than FEW outputs where they leave a vector of tiles half empty, need no more registers than there are, and 100

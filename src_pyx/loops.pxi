@@ -221,23 +221,6 @@ cdef void set_walk(const Plan *p, const Block *block, Py_ssize_t cut, Py_ssize_t
     walk.jump = walk.next - (walk.end - walk.at)
 
 
-cdef void untiled(const Plan *p, tile_kernel kernel, tile_run *t, Py_ssize_t ahead, Py_ssize_t pixels,
-                  Py_ssize_t channels) noexcept nogil:
-    """Lines of pixels by a kernel that takes all of one."""
-    cdef Py_ssize_t i
-    t.tiles = pixels
-    t.columns = channels
-    t.pixel_vectors = pixel_vectors(p)
-    t.ahead_lines = ahead
-    for i in range(t.lines):
-        kernel(t)
-        t.a += t.a_line
-        t.c += t.c_line
-        t.start += t.start_line
-        if t.residual != NULL:
-            t.residual += t.residual_line
-
-
 cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t lines, Py_ssize_t cut, Py_ssize_t begin,
                 Py_ssize_t count) noexcept nogil:
     """A panel of output channels, or some side by side, of some pixels of a block, a cut of their sums."""

@@ -106,3 +106,20 @@ cdef inline tile_kernel planes_of(const Plan *p) noexcept nogil:
     if p.c_in > 1 and p.x.channel == p.unit:
         return NULL
     return p.kernels.planes[p.c_in]
+
+
+cdef void untiled(const Plan *p, tile_kernel kernel, tile_run *t, Py_ssize_t ahead, Py_ssize_t pixels,
+                  Py_ssize_t channels) noexcept nogil:
+    """Lines of pixels by a kernel that takes all of one."""
+    cdef Py_ssize_t i
+    t.tiles = pixels
+    t.columns = channels
+    t.pixel_vectors = pixel_vectors(p)
+    t.ahead_lines = ahead
+    for i in range(t.lines):
+        kernel(t)
+        t.a += t.a_line
+        t.c += t.c_line
+        t.start += t.start_line
+        if t.residual != NULL:
+            t.residual += t.residual_line

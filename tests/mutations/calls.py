@@ -175,14 +175,14 @@ MUTANTS = (
         GUARDS,
         isa="avx2",
     ),
-    Mutant("outputs of rows of few channels", "loops.pxi", (("t.c += t.c_line\n", "pass\n"),), GUARDS, isa="avx512"),
-    Mutant("pixels of rows of few channels", "loops.pxi", (("t.a += t.a_line\n", "pass\n"),), GUARDS, isa="avx512"),
+    Mutant("outputs of rows of few channels", "untiled.pxi", (("t.c += t.c_line\n", "pass\n"),), GUARDS, isa="avx512"),
+    Mutant("pixels of rows of few channels", "untiled.pxi", (("t.a += t.a_line\n", "pass\n"),), GUARDS, isa="avx512"),
     Mutant(
-        "sums of rows of few channels", "loops.pxi", (("t.start += t.start_line\n", "pass\n"),), GUARDS, isa="avx512"
+        "sums of rows of few channels", "untiled.pxi", (("t.start += t.start_line\n", "pass\n"),), GUARDS, isa="avx512"
     ),
     Mutant(
         "residual of rows of few channels",
-        "loops.pxi",
+        "untiled.pxi",
         (("t.residual += t.residual_line\n", "pass\n"),),
         GUARDS,
         isa="avx512",

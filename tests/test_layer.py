@@ -77,7 +77,7 @@ def test_changing_the_weight_afterwards_changes_nothing(isa, layout, x, weight, 
 @pytest.mark.parametrize("groups", (1, 3))
 def test_weights_stay_the_same_however_calls_pack_them(isa, layout, rng, groups):
     """Whether pixels or channels lie side by side decides what tiles take for rows."""
-    weight, bias = rng.standard_normal((3 * 47, 20)).astype("float32"), rng.standard_normal(3 * 47).astype("float32")
+    weight, bias = rng.standard_normal((3 * 49, 20)).astype("float32"), rng.standard_normal(3 * 49).astype("float32")
     layer = Conv1x1(weight, bias, groups=groups, layout=layout)
     assert same_bits(layer.weight, weight)
     packed_for = set()

@@ -31,8 +31,9 @@ cdef inline Py_ssize_t panels_abreast(const Plan *p, Py_ssize_t number, Py_ssize
     """Panels up to number `end` to be computed with this one, itself among them: those as wide, without padding."""
     cdef bint alone = p.form == REST_ALONE
     cdef Py_ssize_t lanes = p.kernels.lanes, panels = p.panels - alone, vectors, larger, last
-    if not p.abreast or number == panels:
+    if not p.abreast:
         return 1
+    end = min(end, panels)
     vectors = ceil_div(p.c_out, lanes) - alone
     larger = vectors - panels * over(vectors, panels)
     last = larger_last(larger, panels)
@@ -40,8 +41,6 @@ cdef inline Py_ssize_t panels_abreast(const Plan *p, Py_ssize_t number, Py_ssize
         end = min(end, larger - last)
     elif number < panels - last:
         end = min(end, panels - last)
-    else:
-        end = min(end, panels)
     if end == panels and vectors * lanes > p.c_out:
         end -= 1
     return max(1, end - number)
@@ -116,9 +115,10 @@ cdef inline Py_ssize_t rows_together(const Plan *p, Py_ssize_t depth) noexcept n
 
 cdef inline bint weights_go_by(const Plan *p, Py_ssize_t rows) noexcept nogil:
     """Whether tiles read all weights for so many pixels, then for the next: those that the first level keeps; or those of
-    the second, if it gives them in time (with two lines of multiply-adds in a cycle it does not) and the first level holds
-    the pixels: 32 to 1024 channels on 28×28, 64 to 768 on 56×56 and 128 to 768 on 40×40 pixels, NHWC, are 1.07, 1.13 and
-    1.09 times as fast so, fifty layers 1.02 times, on two threads 1.01 times; 320 and more channels, up to 1.00 (Zen 4)."""
+    the second, if a core makes no more than a line of multiply-adds in a cycle (with two, more did not pay) and the first
+    level holds the pixels: 32 to 1024 channels on 28×28, 64 to 768 on 56×56 and 128 to 768 on 40×40 pixels, NHWC, are 1.07,
+    1.13 and 1.09 times as fast so, fifty layers 1.02 times, on two threads 1.01 times; 320 and more channels, up to 1.00
+    (Zen 4)."""
     if p.kernels.lanes * p.unit > LINE_BYTES * p.isa.fma_cycles:
         return 2 * weight_bytes(p) <= first_level()
     return weight_bytes(p) <= second_level() and 3 * rows * p.c_in * p.unit <= first_level()

@@ -306,7 +306,7 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
         if p.mix != NULL:
             untiled(p, p.mix, &t, pixels_ahead(p), count, channels)
         else:
-            if p.rest and number == p.panels - 1:
+            if p.rest and number == p.panels - 1:  # before the tiles, which leave t behind them
                 channels -= p.rest
                 apart = t
                 apart.b += channels * p.unit

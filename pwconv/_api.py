@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core
+try:
+    from . import _core
+except ImportError as error:
+    if error.name != __package__:  # it is there and does not load
+        raise
+    raise ImportError(
+        f"{os.path.dirname(__file__)} has no compiled core: start Python in another folder, "
+        "or build it there with `pip install -e .`"
+    ) from None
 from ._checks import (
     as_array,
     as_weight,
@@ -131,7 +140,9 @@ class Conv1x1(_core.Layer):
         return f"Conv1x1({c_in} -> {c_out}, {text}, bias={self._has_bias}, dtype={self.dtype})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.weight, self.bias, self._config)
+        made_with = type(self), self.weight, self.bias, self._config
+        state = getattr(self, "__dict__", None)  # of a subclass
+        return (_rebuild, made_with, state) if state else (_rebuild, made_with)
 
     def _checked_call(
         self, x: ArrayLike, residual: ArrayLike | None, out: Array | None, num_threads: SupportsIndex | None
@@ -174,8 +185,8 @@ def _out_shape(shape: tuple[int, ...], c_out: int, stride: tuple[int, int], chan
     return (*shape[:-3], *ends)
 
 
-def _rebuild(weight: Array, bias: Array | None, config: dict[str, Any]) -> Conv1x1:
-    return Conv1x1(weight, bias, **config)
+def _rebuild(kind: type[Conv1x1], weight: Array, bias: Array | None, config: dict[str, Any]) -> Conv1x1:
+    return Conv1x1.__new__(kind, weight, bias, **config)
 
 
 def conv1x1(

@@ -10,7 +10,7 @@ cdef enum:
 cdef Py_ssize_t FAR_OUT_BYTES = 48 * PAGE_BYTES
 # Bytes of a panel of outputs in scratch: half of the first level.
 cdef Py_ssize_t OUT_BYTES = 16 << 10
-# And of residuals alone, where panels write their outputs in place.
+# And of residuals alone, where panels write their outputs in place: packed x has that much less.
 cdef Py_ssize_t RESIDUAL_BYTES = 128 << 10
 
 
@@ -186,6 +186,8 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.blocks = max(fewest, min(ceil_div(ceil_div(tasks * p.blocks, threads) * threads, tasks), p.segment // least))
         p.shares = min(p.panels, max(1, ceil_div(threads, tasks * p.blocks)))
     p.block = ceil_div(ceil_div(p.segment, p.granule), p.blocks) * p.granule
+    # signals are looked for between tasks: 4096 to 128256 channels would else be more than a second each
+    p.shares = max(p.shares, min(p.panels, <Py_ssize_t> (<double> p.block * p.c_in * p.c_out / SIGNAL_WORK)))
     p.tasks = tasks * p.blocks * p.shares
 
     size_scratch(p)

@@ -3,13 +3,16 @@
 #include <string.h>
 #include "isa.h"
 
-/* IEEE 754 binary16, by exact arithmetic in float: the exponent is moved by a product with a power of two. */
+/* IEEE 754 binary16, by exact arithmetic in float: the exponent is moved by a product with a power of two. No operand is
+ * subnormal, as a caller's mode may take it for zero. */
 static float from_half(uint16_t h) {
     uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
     float x;
     if (bits >= 0x7c00u << 13) {
         bits |= 0x7f800000u; /* infinity and NaN */
         memcpy(&x, &bits, sizeof x);
+    } else if (bits < 0x400u << 13) {
+        x = (float)(h & 0x3ff) * 0x1p-24f;
     } else {
         memcpy(&x, &bits, sizeof x);
         x *= 0x1p112f;

@@ -24,6 +24,7 @@ cdef class Layer:
     cdef Py_ssize_t stride_h, stride_w
     cdef bint channels_last
     cdef Packing packings[4]             # by form, each made by the first call that needs it; until then AS_GIVEN
+    cdef int packers                     # threads that read one to make another
     cdef char *biases                    # [group][channels, padded as where pixels are rows]
     cdef char clamp[3 * 8]               # low, high, zero as elements (tile.h)
     cdef int bounded                     # which bounds there are
@@ -64,8 +65,11 @@ cdef class Layer:
         self.packings[REST_ALONE].bands = bands_for_columns(selected, lanes, self.c_out - self.c_out % lanes, size) + 1
         self.packings[REST_ALONE].alone = True
         self.packings[AS_GIVEN] = plain(<char *> allocate(groups, self.c_out, self.c_in, self.unit))
-        self.copy(self.packings[AS_GIVEN].data, self.c_in * self.unit, self.unit, cnp.PyArray_BYTES(weight),
-                  cnp.PyArray_STRIDE(weight, 0), cnp.PyArray_STRIDE(weight, 1), groups * self.c_out, self.c_in)
+        cdef char *far = cnp.PyArray_BYTES(weight)
+        cdef Py_ssize_t row = cnp.PyArray_STRIDE(weight, 0), element = cnp.PyArray_STRIDE(weight, 1)
+        with nogil:
+            self.copy(self.packings[AS_GIVEN].data, self.c_in * self.unit, self.unit, far, row, element,
+                      groups * self.c_out, self.c_in)
         self.biases = <char *> allocate(groups, padded(self.c_out, lanes), 1, self.unit)
         if bias is not None:
             move_biases(self, cnp.PyArray_BYTES(bias), cnp.PyArray_STRIDE(bias, 0), False)
@@ -148,10 +152,12 @@ cdef class Layer:
 
 
 cdef void set_clamp(Layer layer, double low, double high) noexcept:
-    """Where a bound is 0 the zero is +0, which turns -0 into +0; else -0, which leaves every sum as it is (vec.h)."""
-    cdef double zero = 0.0 if low == 0 or high == 0 else -0.0
-    cdef double[3] wide = [low, high, zero]
-    cdef float[3] narrow = [<float> low, <float> high, <float> zero]
+    """Where a bound is 0, in the type of the sums, the zero is +0, which turns -0 into +0; else -0, which leaves every sum
+    as it is (vec.h)."""
+    cdef double[3] wide = [low, high, 0.0 if low == 0 or high == 0 else -0.0]
+    cdef float[3] narrow = [<float> low, <float> high, -0.0]
+    if narrow[0] == 0 or narrow[1] == 0:
+        narrow[2] = 0.0
     if layer.typenum == cnp.NPY_FLOAT64:
         memcpy(layer.clamp, wide, sizeof(wide))
     else:
@@ -161,7 +167,7 @@ cdef void set_clamp(Layer layer, double low, double high) noexcept:
 cdef void *allocate(Py_ssize_t groups, Py_ssize_t channels, Py_ssize_t c_in, Py_ssize_t unit) except NULL:
     """Zeros, for weights; behind them as much memory as tiles prefetch beyond their panel."""
     cdef void *data = NULL
-    cdef Py_ssize_t alignment
+    cdef Py_ssize_t alignment, size
     needed = int(groups) * int(channels) * int(c_in) * int(unit)  # of any size
     huge = (needed + HUGE_PAGE // 2) // HUGE_PAGE * HUGE_PAGE
     alignment = HUGE_PAGE if huge else LINE_BYTES
@@ -171,7 +177,9 @@ cdef void *allocate(Py_ssize_t groups, Py_ssize_t channels, Py_ssize_t c_in, Py_
         raise MemoryError(f"cannot allocate {needed} bytes for the packed weights")
     if huge:
         advise_huge_pages(data, huge)
-    memset(data, 0, needed + BEHIND_WEIGHTS)
+    size = needed + BEHIND_WEIGHTS
+    with nogil:
+        memset(data, 0, size)
     return data
 
 
@@ -184,20 +192,37 @@ cdef const Packing *any_form(Layer layer) noexcept:
 
 
 cdef int pack(Layer layer, int form) except -1:
-    """Make a form of the weights, unless an earlier call has."""
+    """Make a form of the weights, unless an earlier call has. Meanwhile other threads run; two may make the same one."""
     cdef Packing *packing = &layer.packings[form]
-    cdef Packing made = packing[0]
+    cdef const Packing *source = NULL
+    cdef Packing made
     with cython.critical_section(layer):
-        if packing.data == NULL:
-            made.data = <char *> allocate(layer.groups, padded(layer.c_out, made.lanes), layer.c_in, layer.unit)
-            repack(layer.copy, &made, any_form(layer), layer.groups, layer.c_out, layer.c_in, layer.unit)
-            packing[0] = made
-            free(layer.packings[AS_GIVEN].data)
-            layer.packings[AS_GIVEN].data = NULL
+        made = packing[0]
+        if made.data == NULL:
+            source = any_form(layer)
+            layer.packers += 1
+    if source == NULL:
+        return 0
+    try:
+        made.data = <char *> allocate(layer.groups, padded(layer.c_out, made.lanes), layer.c_in, layer.unit)
+        with nogil:
+            repack(layer.copy, &made, source, layer.groups, layer.c_out, layer.c_in, layer.unit)
+    finally:
+        with cython.critical_section(layer):
+            layer.packers -= 1
+            if packing.data == NULL:
+                packing[0] = made
+            else:
+                free(made.data)
+            if packing.data != NULL and layer.packers == 0:
+                free(layer.packings[AS_GIVEN].data)
+                layer.packings[AS_GIVEN].data = NULL
     return 0
 
 
 cdef void move_biases(Layer layer, char *far, Py_ssize_t stride, bint out) noexcept nogil:
+    if layer.c_out == 0:  # of any number of groups
+        return
     cdef Py_ssize_t row = padded(layer.c_out, layer.packings[BY_PANELS].lanes) * layer.unit
     cdef Py_ssize_t far_row = layer.c_out * stride
     if out:

@@ -213,7 +213,9 @@ cdef inline Py_ssize_t x_bytes(const Plan *p) noexcept nogil:
     cdef Py_ssize_t size
     if p.pixels_are_rows:
         size = FAR_X_BYTES if weights_come_from_memory(p) else LARGE_X_BYTES if weights_are_far(p) else X_BYTES
-        return min(size, SCRATCH_BYTES) if p.x.packed else size
+        if p.x.packed:
+            size = min(size, SCRATCH_BYTES - (RESIDUAL_BYTES if p.has_residual and p.residual.packed else 0))
+        return size
     return (PACKED_BYTES if weights_are_far(p) else X_BYTES) * p.kernels.lanes * p.unit // LINE_BYTES
 
 

@@ -58,6 +58,14 @@ def test_no_input_channels_and_no_bias_give_zero_and_the_residual(isa, layout, d
     assert np.array_equal(conv1x1(x, weight, layout=layout, residual=residual), residual)
 
 
+def test_any_number_of_groups_without_channels(layout):
+    """None of them is gone through: 2**40 would take an hour."""
+    layer = Conv1x1(np.empty((0, 0), "f4"), np.empty(0, "f4"), groups=2**40, layout=layout)
+    assert layer.bias.shape == (0,)
+    x = np.empty(shaped((), 0, 2, 2, layout))
+    assert layer(x).shape == x.shape
+
+
 @pytest.mark.parametrize("batch", ((0,), (3, 0), (0, 2, 2)))
 def test_empty_batch_axes(isa, layout, dtype, batch):
     x = np.empty(shaped(batch, 4, 5, 6, layout), dtype)

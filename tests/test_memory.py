@@ -251,7 +251,8 @@ def test_little_address_space(isa, layout, threads):
 
 
 @pytest.mark.parametrize(
-    "size", ((1, 8, 400, 400), (2, 40, 300, 300), (17, 9, 200, 200), (2500, 900, 7, 7), (70_000, 5, 5, 7))
+    "size",
+    ((1, 8, 400, 400), (2, 40, 300, 300), (17, 9, 200, 200), (2500, 900, 7, 7), (70_000, 5, 5, 7), (368, 6016, 18, 37)),
 )
 def test_scratch_of_a_thread(isa, layout, dtype, size):
     """What a plan asks for, where all goes through scratch."""

@@ -7,13 +7,16 @@ its own that an alarm or a time limit ends if it hangs.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 
 import pytest
-from support import run_python
+from support import run_python, try_python
+
+import pwconv
 
 # Large enough to be split over threads by every instruction set.
 SETUP = """
@@ -188,6 +191,48 @@ def test_interrupt_ends_a_long_call(isa, threads, form):
             child.kill()
 
 
+def test_many_outputs_are_several_tasks(isa):
+    """Between them an interrupt is seen: 4e9 multiply-adds are a second without AVX2."""
+    run(
+        isa,
+        """
+        layer = Conv1x1(np.broadcast_to(np.float32(0), (16384, 1024)), layout="NHWC")
+        assert (layer(np.zeros((1, 256, 1024), "f4"), num_threads=1) == 0).all()
+        plan = layer._last_plan()
+        assert plan["block"] * 16384 * 1024 / plan["shares"] <= 3e9 < 256 * 16384 * 1024, plan
+    """,
+    )
+
+
+def test_packing_lets_other_threads_run(isa):
+    """One that takes the lock for a moment, and not before this thread lets go of it: how often, while weights are packed."""
+    run(
+        isa,
+        """
+        import time
+        count, over = 0, False
+        def tick():
+            global count
+            while not over:
+                count += 1
+                time.sleep(1e-4)
+        thread = threading.Thread(target=tick)
+        sys.setswitchinterval(100)
+        thread.start()
+        def ticks(work):
+            before = count
+            result = work()
+            return count - before, result
+        weight = np.ones((8192, 2048), "f4")
+        made, layer = ticks(lambda: Conv1x1(weight))
+        first, again = (ticks(lambda: layer(np.ones((2048, 1, 1), "f4"), num_threads=1))[0] for _ in range(2))
+        over = True
+        thread.join()
+        assert made > 5 and first > 5 + 2 * again, (made, first, again)
+    """,
+    )
+
+
 def test_a_handler_that_returns_lets_the_call_finish(isa):
     run(
         isa,
@@ -253,6 +298,15 @@ def test_two_calls_overlap(isa):
         assert overlaps > 2, overlaps
     """,
     )
+
+
+def test_sources_that_are_not_built_say_so(tmp_path):
+    """As a checkout that Python finds before the installed package."""
+    shutil.copytree(os.path.dirname(pwconv.__file__), tmp_path / "pwconv", ignore=shutil.ignore_patterns("*.so"))
+    done = try_python("import pwconv", env={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr and "no compiled core: start Python in another folder" in done.stderr
+    assert "circular" not in done.stderr
 
 
 def test_flush_to_zero_is_left_as_it_was(isa):

@@ -141,6 +141,15 @@ def test_subnormals_are_kept(isa, layout, dtype):
         assert (convolve(x, weight / 2, layout=layout) == np.finfo(dtype).tiny / 2).all()
 
 
+def test_a_bound_that_float32_takes_for_zero(isa, layout):
+    """It is zero, so that -0 becomes +0."""
+    for pixels in PIXELS:
+        x, weight = ones(19, 3, pixels, "f4")
+        for activation in ((1e-50, None), (None, -1e-50), (-1e-50, 1e-50)):
+            y = convolve(-0.0 * x, weight, np.full(19, -0.0, "f4"), activation=activation, layout=layout)
+            assert (y == 0).all() and not np.signbit(y).any()
+
+
 MXCSR = """
     import ctypes, mmap
     import numpy as np
@@ -181,6 +190,22 @@ def test_the_mode_of_the_caller_is_kept_and_holds_in_every_thread(isa, bits):
     for threads in (1, 2, 3):
         assert (conv1x1(x, weight, num_threads=threads) == outside).all()
         assert mode() == usual
+    """,
+        env={"PWCONV_ISA": isa},
+    )
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the register is that of x86-64")
+def test_float16_is_read_whole_where_subnormals_are_zero(isa):
+    """Its own subnormals are normal numbers of float32."""
+    run_python(
+        f"""{MXCSR}
+    x = np.array([2.0**-24, 2.0**-15, 3 * 2.0**-16, 2.0**-14, 1, 65504], "f2").reshape(6, 1, 1)
+    for x in (x, x.astype(">f2")):
+        load(ctypes.c_uint(0x9FC0))
+        y = conv1x1(x, np.eye(6, dtype="f4"))
+        load(ctypes.c_uint(0x1F80))
+        assert (y == x.astype("f4")).all(), y
     """,
         env={"PWCONV_ISA": isa},
     )

@@ -50,7 +50,40 @@ MUTANTS = (
     Mutant("x of some pixels, rows", "loops.pxi", (("t.a = x.data + begin * x.pixel", "t.a = x.data"),), VIEWS),
     Mutant("x of some pixels, columns", "loops.pxi", (("t.b = x.data + begin * x.pixel", "t.b = x.data"),), VIEWS),
     Mutant(
-        "zero bound above", "layer.pxi", (("zero = 0.0 if low == 0 or high == 0 else -0.0", "zero = -0.0"),), SPECIAL
+        "zero bound above", "layer.pxi", (("high, 0.0 if low == 0 or high == 0 else -0.0]", "high, -0.0]"),), SPECIAL
+    ),
+    Mutant("zero bound of float32", "layer.pxi", (("narrow[2] = 0.0", "pass"),), SPECIAL),
+    Mutant(
+        "lock while weights are packed",
+        "layer.pxi",
+        (
+            ("with nogil:\n            repack(", "if True:\n            repack("),
+            ("with nogil:\n        memset", "if True:\n        memset"),
+        ),
+        ("test_processes.py::test_packing_lets_other_threads_run",),
+    ),
+    Mutant(
+        "lock while weights are read",
+        "layer.pxi",
+        (
+            ("with nogil:\n            self.copy(", "if True:\n            self.copy("),
+            ("with nogil:\n        memset", "if True:\n        memset"),
+        ),
+        ("test_processes.py::test_packing_lets_other_threads_run",),
+    ),
+    Mutant(
+        "tasks of many outputs",
+        "blocks.pxi",
+        (("min(p.panels, <Py_ssize_t> (<double> p.block", "min(1, <Py_ssize_t> (<double> p.block"),),
+        ("test_processes.py::test_many_outputs_are_several_tasks",),
+        isa="avx2",
+    ),
+    Mutant(
+        "room for residuals",
+        "plan.pxi",
+        (("SCRATCH_BYTES - (RESIDUAL_BYTES if", "SCRATCH_BYTES - (0 if"),),
+        ("test_memory.py::test_scratch_of_a_thread",),
+        isa="avx512",
     ),
     Mutant("bounds other than zero", "layer.pxi", (("low == 0 or high == 0 else -0.0", "True else -0.0"),), SPECIAL),
     Mutant(

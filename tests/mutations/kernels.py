@@ -139,6 +139,7 @@ MUTANTS = (
         isa="avx512",
         vendor="GenuineIntel",
     ),
+    Mutant("subnormal halves", "convert.c", (("bits < 0x400u << 13", "0"),), SPECIAL),
     Mutant("byte order", "convert.c", (("bits = SWAP(bits);", ""),), VIEWS),
     Mutant(
         "order of the sum",

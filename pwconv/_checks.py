@@ -16,7 +16,8 @@ BOUNDS = {"relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 
 def as_array(name: str, value: Any) -> Array:
     """An array of real numbers, as a plain ndarray, without a copy where NumPy needs none."""
-    if hasattr(value, "__dask_graph__"):
+    graph = getattr(value, "__dask_graph__", None)
+    if graph is not None and graph() is not None:  # None: xarray's and pint's arrays that hold numbers
         raise TypeError(
             f"{name} is a lazy {type(value).__module__}.{type(value).__name__}: map the convolution over its blocks "
             "with dask.array.map_blocks, or call its compute() first"
@@ -30,7 +31,8 @@ def as_array(name: str, value: Any) -> Array:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} must be an array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+    foreign = array.dtype.isbuiltin == 2  # another package's type, whatever kind it says it is
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8 or foreign:
         raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}")
     return array
 

@@ -51,7 +51,7 @@ def _openmp() -> str:
     if not _core.openmp_version():
         return "none: built without, its settings are not known"
     try:
-        with open("/proc/self/maps") as lines:
+        with open("/proc/self/maps", errors="replace") as lines:
             maps = lines.read()
     except OSError:
         maps = ""

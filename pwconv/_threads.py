@@ -39,7 +39,7 @@ def _with_parents(mount: str, path: str) -> list[str]:
 
 def _read(file: str) -> str:
     try:
-        with open(file) as lines:
+        with open(file, errors="surrogateescape") as lines:
             return lines.read().strip()
     except OSError:
         return ""

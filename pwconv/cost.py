@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ._checks import check_layout, positive, stride_pair
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -123,10 +125,9 @@ def cost(
     """
     shape = _sizes("x_shape", x_shape)
     weights = _sizes("weight_shape", weight_shape)
-    s_h, s_w = _stride(stride)
-    groups = _at_least_one("groups", groups)
-    if layout not in ("NCHW", "NHWC"):
-        raise ValueError(f"layout is {layout!r}; expected 'NCHW' or 'NHWC'")
+    s_h, s_w = stride_pair(stride)
+    groups = positive("groups", groups)
+    check_layout(layout)
     if len(shape) < 3:
         raise ValueError(f"x_shape is {shape}; expected at least 3 axes: {_axes(layout)}")
     if len(weights) not in (2, 4):
@@ -184,17 +185,3 @@ def _sizes(name: str, shape: Sequence[int]) -> tuple[int, ...]:
     if any(size < 0 for size in sizes):
         raise ValueError(f"{name} is {sizes}; expected no negative size")
     return sizes
-
-
-def _at_least_one(name: str, value: int) -> int:
-    number = _index(name, value)
-    if number < 1:
-        raise ValueError(f"{name} is {number}; expected at least 1")
-    return number
-
-
-def _stride(stride: int | tuple[int, int]) -> tuple[int, int]:
-    pair = tuple(stride) if isinstance(stride, Sequence) else (stride, stride)
-    if len(pair) != 2:
-        raise ValueError(f"stride is {stride!r}; expected an integer or a pair (s_h, s_w)")
-    return _at_least_one("stride", pair[0]), _at_least_one("stride", pair[1])

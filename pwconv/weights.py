@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ._checks import as_array, check_layout
+
 __all__ = ["compose", "fold_batchnorm", "from_dense"]
 
 Layer: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
@@ -205,16 +207,15 @@ def from_dense(
     >>> np.allclose(scores[:, 5, 7], dense @ image[:, 5:7, 7:10].ravel())
     True
     """
-    w = _real("weight", weight)
-    if layout not in ("NCHW", "NHWC"):
-        raise ValueError(f"layout is {layout!r}; expected 'NCHW' or 'NHWC'")
+    w = as_array("weight", weight)
+    check_layout(layout)
     axes = "(C, h, w)" if layout == "NCHW" else "(h, w, C)"
     sizes = _map_shape(shape, axes)
     columns = math.prod(sizes)
     if w.ndim != 2 or w.shape[1] != columns:
         raise ValueError(f"weight has shape {w.shape}; expected (N, {columns}) for {axes} = {sizes}")
 
-    b = np.zeros(len(w), w.dtype) if bias is None else _real("bias", bias)
+    b = np.zeros(len(w), w.dtype) if bias is None else as_array("bias", bias)
     if b.shape != w.shape[:1]:
         raise ValueError(f"bias has shape {b.shape}; expected {w.shape[:1]}, a number for each row of weight")
 
@@ -224,17 +225,8 @@ def from_dense(
     return (kernel[:, :, 0, 0] if kernel.shape[2:] == (1, 1) else kernel), b
 
 
-def _real(name: str, value: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(value)
-    if not np.can_cast(array.dtype, np.float64, "same_kind"):
-        raise TypeError(f"{name} has dtype {array.dtype}; expected real numbers")
-    if np.ma.is_masked(value):
-        raise TypeError(f"{name} has masked values; expected none, fill them first (numpy.ma.filled)")
-    return array
-
-
 def _pointwise(name: str, value: ArrayLike) -> NDArray[Any]:
-    weight = _real(name, value)
+    weight = as_array(name, value)
     if weight.ndim == 2 or (weight.ndim == 4 and weight.shape[2:] == (1, 1)):
         return weight
     hint = ""
@@ -248,7 +240,7 @@ def _pointwise(name: str, value: ArrayLike) -> NDArray[Any]:
 def _per_channel(name: str, value: ArrayLike | None, c_out: int, default: float = 0.0) -> NDArray[np.float64]:
     if value is None:
         return np.full(c_out, default)
-    vector = _real(name, value)
+    vector = as_array(name, value)
     if vector.shape != (c_out,):
         raise ValueError(f"{name} has shape {vector.shape}; expected {(c_out,)}, a number per output channel")
     return vector.astype(np.float64)

@@ -5,8 +5,10 @@ Reference: the values that the process itself reports; tolerance: none.
 
 from __future__ import annotations
 
+import os
 import re
 
+import numpy as np
 import pytest
 from support import run_python
 
@@ -38,6 +40,15 @@ def test_everything_is_shown(isa, capsys):
 def test_reason_for_the_number_of_threads(reason, code, env):
     text = run_python(f"import pwconv\n{code}\npwconv.show_config()", env={"OMP_NUM_THREADS": None} | env)
     assert re.search(rf"threads.*{reason}", text)
+
+
+def test_names_of_mapped_files_may_be_any_bytes(tmp_path):
+    file = os.fsencode(tmp_path / "weights") + b"\xff"
+    with open(file, "wb") as weights:
+        weights.write(bytes(64))
+    mapped = np.memmap(os.fsdecode(file), "f4", "r")
+    pwconv.show_config()
+    assert len(mapped) == 16
 
 
 def test_info_command_prints_it():

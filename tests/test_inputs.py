@@ -132,6 +132,34 @@ class Lazy:
         raise AssertionError("the lazy array was computed")
 
 
+class Eager:
+    """As an xarray.DataArray that holds numbers: it has the method, which says that there is no graph."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __dask_graph__(self):
+        return None
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype)
+
+
+def test_arrays_that_could_be_lazy_and_are_not(layout, rng):
+    x, weight = rng.standard_normal(shaped((2,), 5, 3, 7, layout)), rng.standard_normal((6, 5))
+    assert same_bits(conv1x1(Eager(x), Eager(weight), layout=layout), conv1x1(x, weight, layout=layout))
+
+
+def test_types_of_other_packages_are_refused():
+    """NumPy tells their kind and size as those of its own: float8_e5m2 is a float of one byte."""
+    float8 = pytest.importorskip("ml_dtypes").float8_e5m2
+    for argument in ("x", "weight"):
+        arrays = {"x": np.ones((2, 3, 3), "f4"), "weight": np.ones((2, 2), "f4")}
+        arrays[argument] = arrays[argument].astype(float8)
+        with pytest.raises(TypeError, match=rf"\b{argument}\b.*float8"):
+            conv1x1(**arrays)
+
+
 @pytest.mark.parametrize("argument", ("x", "weight", "bias", "residual"))
 def test_lazy_arrays_are_sent_to_the_module_that_handles_them(argument):
     arguments = {"x": np.ones((2, 5, 3, 7), "f4"), "weight": np.ones((6, 5), "f4"), argument: Lazy()}

@@ -117,6 +117,20 @@ def test_copies_give_the_same_bits(isa, layout, x, weight, bias, options):
         assert same_bits(twin(x), expected)
 
 
+class Named(Conv1x1):
+    def __new__(cls, weight, name):
+        layer = super().__new__(cls, weight)
+        layer.name = name
+        return layer
+
+
+def test_copies_are_of_the_same_class(weight):
+    layer = Named(weight, "first")
+    for twin in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert type(twin) is Named and twin.name == "first"
+        assert same_bits(twin.weight, layer.weight)
+
+
 JUNK = (None, (), {}, b"", "relu", -1, 2**70, 0.5, np.zeros(3), np.zeros((33, 0)), [[None]], object())
 
 

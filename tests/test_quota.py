@@ -5,6 +5,8 @@ Reference: made-up file systems laid out as the kernel and container runtimes do
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pwconv import _threads
@@ -62,6 +64,15 @@ def test_made_up_file_systems(tmp_path, files, expected):
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
     assert _threads.cgroup_quota(tmp_path) == expected
+
+
+def test_names_of_groups_may_be_any_bytes(tmp_path):
+    group = tmp_path / "sys/fs/cgroup" / os.fsdecode(b"job\xff")
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text("300000 100000\n")
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_bytes(b"0::/job\xff\n")
+    assert _threads.cgroup_quota(tmp_path) == 3
 
 
 def test_this_machine_is_read_without_complaint():

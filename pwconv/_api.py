@@ -210,7 +210,8 @@ def conv1x1(
     Parameters
     ----------
     x : array_like, shape (..., C_in, H, W) for "NCHW", (..., H, W, C_in) for "NHWC"
-        Any number of batch axes, none included. Views of any strides are read where they lie.
+        Any number of batch axes, none included. Views of any strides are read where they lie. Real numbers of at most 64
+        bits, as ml_dtypes' bfloat16; what is not of the type of the result is converted block by block.
     weight : array_like, shape (C_out, C_in / groups) or (C_out, C_in / groups, 1, 1)
         In both layouts.
     bias : array_like, shape (C_out,), optional

@@ -31,9 +31,10 @@ def as_array(name: str, value: Any) -> Array:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} must be an array of numbers: {error}") from None
-    foreign = array.dtype.isbuiltin == 2  # another package's type, whatever kind it says it is
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8 or foreign:
-        raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}")
+    dtype = array.dtype
+    foreign = dtype.isbuiltin == 2  # another package's type, whatever kind it says it is
+    if (dtype.kind not in "biuf" or dtype.itemsize > 8 or foreign) and dtype.name != "bfloat16":
+        raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {dtype}")
     return array
 
 

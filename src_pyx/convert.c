@@ -19,6 +19,13 @@ static float from_half(uint16_t h) {
     }
     return h & 0x8000 ? -x : x;
 }
+/* The upper half of a float32. */
+static float from_bfloat16(uint16_t h) {
+    const uint32_t bits = (uint32_t)h << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
 #define SAME(x) (x)
 #define SWAP8(x) (x)
 #define SWAP16 __builtin_bswap16
@@ -53,6 +60,7 @@ static float from_half(uint16_t h) {
     X('u', uint32, uint32_t, 32, SAME)                                                                            \
     X('u', uint64, uint64_t, 64, SAME)                                                                            \
     X('f', float16, uint16_t, 16, from_half)                                                                      \
+    X('V', bfloat16, uint16_t, 16, from_bfloat16)                                                                 \
     X('f', float32, float, 32, SAME)                                                                              \
     X('f', float64, double, 64, SAME)
 

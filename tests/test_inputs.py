@@ -72,6 +72,24 @@ def test_every_value_of_a_narrow_type(isa, layout, kind):
         assert np.array_equal(y.ravel(), x.astype("f4"))
 
 
+def test_every_value_of_bfloat16(isa, layout, rng):
+    """Each has a float32 of its own. The type is that of ml_dtypes, for x, the weights and what is added."""
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    values = np.arange(2**16).astype("u2").view(bfloat16)
+    values = values[np.isfinite(values.astype("f4"))]
+    for x in (values, values[::-1], values[:30_000:3]):
+        y = conv1x1(x.reshape(shaped((), 1, 1, -1, layout)), np.ones((1, 1), bfloat16), layout=layout)
+        assert y.dtype == "f4" and np.array_equal(y.ravel(), x.astype("f4"))
+    x, weight, bias, residual = (
+        integers(rng, shape, "f4", 9).astype(bfloat16)
+        for shape in (shaped((2,), 5, 3, 7, layout), (6, 5), (6,), shaped((2,), 6, 3, 7, layout))
+    )
+    wide = [a.astype("f4") for a in (x, weight, bias)]
+    for real in ("f4", "f8"):
+        y = conv1x1(x, weight, bias, residual=residual, layout=layout, dtype=real)
+        assert same_bits(y, conv1x1(*wide, residual=residual.astype("f4"), layout=layout, dtype=real))
+
+
 @pytest.mark.parametrize(
     "wrap",
     (

@@ -139,6 +139,12 @@ MUTANTS = (
         isa="avx512",
         vendor="GenuineIntel",
     ),
+    Mutant(
+        "bfloat16",
+        "convert.c",
+        (("(uint32_t)h << 16;", "(uint32_t)h << 15;"),),
+        ("test_inputs.py::test_every_value_of_bfloat16",),
+    ),
     Mutant("subnormal halves", "convert.c", (("bits < 0x400u << 13", "0"),), SPECIAL),
     Mutant("byte order", "convert.c", (("bits = SWAP(bits);", ""),), VIEWS),
     Mutant(

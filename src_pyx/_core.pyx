@@ -94,6 +94,10 @@ cdef extern from "team.h" nogil:
     void run_team(int members, int small, Py_ssize_t first, Py_ssize_t last, team_task task, void *context)
     int init_team()
 
+cdef extern from "Python.h":
+    void PyObject_GC_Track(void *)
+    void PyObject_GC_UnTrack(void *)
+
 cdef extern from *:
     """
     #ifdef __linux__

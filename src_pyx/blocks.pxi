@@ -187,7 +187,9 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.shares = min(p.panels, max(1, ceil_div(threads, tasks * p.blocks)))
     p.block = ceil_div(ceil_div(p.segment, p.granule), p.blocks) * p.granule
     # signals are looked for between tasks: 4096 to 128256 channels would else be more than a second each
-    p.shares = max(p.shares, min(p.panels, <Py_ssize_t> (<double> p.block * p.c_in * p.c_out / SIGNAL_WORK)))
+    fewest = <Py_ssize_t> (<double> p.block * p.c_in * p.c_out / SIGNAL_WORK)
+    if fewest > p.shares:            # whole parts of what each thread has
+        p.shares = min(p.panels, ceil_div(fewest, p.shares) * p.shares)
     p.tasks = tasks * p.blocks * p.shares
 
     size_scratch(p)

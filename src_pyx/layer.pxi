@@ -36,6 +36,7 @@ cdef class Layer:
     def __cinit__(self, cnp.ndarray weight not None, cnp.ndarray bias, tuple stride not None, Py_ssize_t groups,
                   bint channels_last, tuple bounds not None, dict config not None):
         cdef double low, high
+        PyObject_GC_UnTrack(<void *> self)  # nobody sees it half made: other threads run while weights are copied
         low, high = bounds
         self.stride_h, self.stride_w = (min(step, PY_SSIZE_T_MAX) for step in stride)
         if not is_packable(weight, bias, groups) or min(self.stride_h, self.stride_w) < 1:
@@ -74,6 +75,7 @@ cdef class Layer:
         if bias is not None:
             move_biases(self, cnp.PyArray_BYTES(bias), cnp.PyArray_STRIDE(bias, 0), False)
         take_vectorcalls(self)
+        PyObject_GC_Track(<void *> self)
 
     def __dealloc__(self):
         for packing in self.packings:
@@ -192,7 +194,8 @@ cdef const Packing *any_form(Layer layer) noexcept:
 
 
 cdef int pack(Layer layer, int form) except -1:
-    """Make a form of the weights, unless an earlier call has. Meanwhile other threads run; two may make the same one."""
+    """Make a form of the weights, unless an earlier call has. Meanwhile other threads run; of those that make the same form
+    the first one's stays."""
     cdef Packing *packing = &layer.packings[form]
     cdef const Packing *source = NULL
     cdef Packing made
@@ -207,6 +210,9 @@ cdef int pack(Layer layer, int form) except -1:
         made.data = <char *> allocate(layer.groups, padded(layer.c_out, made.lanes), layer.c_in, layer.unit)
         with nogil:
             repack(layer.copy, &made, source, layer.groups, layer.c_out, layer.c_in, layer.unit)
+    except MemoryError:
+        if packing.data == NULL:
+            raise
     finally:
         with cython.critical_section(layer):
             layer.packers -= 1
@@ -214,7 +220,7 @@ cdef int pack(Layer layer, int form) except -1:
                 packing[0] = made
             else:
                 free(made.data)
-            if packing.data != NULL and layer.packers == 0:
+            if any_form(layer) != &layer.packings[AS_GIVEN] and layer.packers == 0:
                 free(layer.packings[AS_GIVEN].data)
                 layer.packings[AS_GIVEN].data = NULL
     return 0

@@ -15,7 +15,7 @@ import threading
 
 import numpy as np
 import pytest
-from support import arrange, same_bits, shaped
+from support import arrange, run_python, same_bits, shaped
 
 from pwconv import Conv1x1, _core, conv1x1
 
@@ -119,16 +119,45 @@ def test_copies_give_the_same_bits(isa, layout, x, weight, bias, options):
 
 class Named(Conv1x1):
     def __new__(cls, weight, name):
-        layer = super().__new__(cls, weight)
+        layer = Conv1x1.__new__(cls, weight)
         layer.name = name
         return layer
 
 
+class Slotted(Conv1x1):
+    __slots__ = ("name",)
+    __new__ = Named.__new__
+
+
 def test_copies_are_of_the_same_class(weight):
-    layer = Named(weight, "first")
-    for twin in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
-        assert type(twin) is Named and twin.name == "first"
-        assert same_bits(twin.weight, layer.weight)
+    kinds = [Named, Slotted] if sys.version_info >= (3, 11) else [Named]  # before, slots are nobody's state
+    for kind in kinds:
+        layer = kind(weight, "first")
+        for twin in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+            assert type(twin) is kind and twin.name == "first"
+            assert same_bits(twin.weight, layer.weight)
+
+
+def test_a_layer_is_seen_when_it_is_made():
+    """Other threads run while its weights are copied, and look at whatever the collector knows."""
+    run_python("""
+        import gc, threading
+        import numpy as np
+        from pwconv import Conv1x1
+
+        weight, over, wrong = np.ones((8192, 1024)), False, []
+        def look():
+            while not over:
+                wrong.extend(layer for layer in gc.get_objects(0) if type(layer) is Conv1x1 and layer.weight[0, 0] != 1)
+        thread = threading.Thread(target=look)
+        thread.start()
+        for _ in range(3):
+            layer = Conv1x1(weight)
+            assert gc.is_tracked(layer)
+        over = True
+        thread.join()
+        assert not wrong
+    """)
 
 
 JUNK = (None, (), {}, b"", "relu", -1, 2**70, 0.5, np.zeros(3), np.zeros((33, 0)), [[None]], object())

@@ -196,10 +196,12 @@ def test_many_outputs_are_several_tasks(isa):
     run(
         isa,
         """
-        layer = Conv1x1(np.broadcast_to(np.float32(0), (16384, 1024)), layout="NHWC")
-        assert (layer(np.zeros((1, 256, 1024), "f4"), num_threads=1) == 0).all()
-        plan = layer._last_plan()
-        assert plan["block"] * 16384 * 1024 / plan["shares"] <= 3e9 < 256 * 16384 * 1024, plan
+        layer = Conv1x1(np.broadcast_to(np.float32(1), (16384, 1024)), layout="NHWC")
+        for threads in (1, 2):
+            assert (layer(np.ones((1, 256, 1024), "f4"), num_threads=threads) == 1024).all()
+            plan = layer._last_plan()
+            assert plan["block"] * 16384 * 1024 / plan["shares"] <= 3e9 and plan["tasks"] > 1, plan
+            assert plan["shares"] % (threads // plan["blocks"] or 1) == 0, plan
     """,
     )
 

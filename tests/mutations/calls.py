@@ -54,6 +54,13 @@ MUTANTS = (
     ),
     Mutant("zero bound of float32", "layer.pxi", (("narrow[2] = 0.0", "pass"),), SPECIAL),
     Mutant(
+        "half-made layer",
+        "layer.pxi",
+        (("PyObject_GC_UnTrack(<void *> self)", "pass"), ("PyObject_GC_Track(<void *> self)", "pass")),
+        ("test_layer.py::test_a_layer_is_seen_when_it_is_made",),
+        isa="",
+    ),
+    Mutant(
         "lock while weights are packed",
         "layer.pxi",
         (
@@ -74,7 +81,7 @@ MUTANTS = (
     Mutant(
         "tasks of many outputs",
         "blocks.pxi",
-        (("min(p.panels, <Py_ssize_t> (<double> p.block", "min(1, <Py_ssize_t> (<double> p.block"),),
+        (("if fewest > p.shares:", "if 0:"),),
         ("test_processes.py::test_many_outputs_are_several_tasks",),
         isa="avx2",
     ),

@@ -141,7 +141,8 @@ class Conv1x1(_core.Layer):
 
     def __reduce__(self) -> tuple[Any, ...]:
         made_with = type(self), self.weight, self.bias, self._config
-        state = getattr(self, "__dict__", None)  # of a subclass
+        getstate = getattr(self, "__getstate__", None)  # every object's, from Python 3.11 on
+        state = getstate() if getstate else getattr(self, "__dict__", None)  # of a subclass
         return (_rebuild, made_with, state) if state else (_rebuild, made_with)
 
     def _checked_call(

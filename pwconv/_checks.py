@@ -17,7 +17,7 @@ BOUNDS = {"relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 def as_array(name: str, value: Any) -> Array:
     """An array of real numbers, as a plain ndarray, without a copy where NumPy needs none."""
     graph = getattr(value, "__dask_graph__", None)
-    if graph is not None and graph() is not None:  # None: xarray's and pint's arrays that hold numbers
+    if callable(graph) and graph() is not None:  # None: xarray's and pint's arrays that hold numbers
         raise TypeError(
             f"{name} is a lazy {type(value).__module__}.{type(value).__name__}: map the convolution over its blocks "
             "with dask.array.map_blocks, or call its compute() first"
@@ -41,7 +41,8 @@ def as_array(name: str, value: Any) -> Array:
 def real_type(dtype: DTypeLike | None, *arrays: Any) -> np.dtype[Any]:
     """The dtype to compute in: the one asked for, or what NumPy promotes the arrays to, within float32 and float64."""
     if dtype is None:
-        return np.result_type(np.float32, *(a if isinstance(a, np.dtype) else a.dtype for a in arrays if a is not None))
+        types = [a if isinstance(a, np.dtype) else a.dtype for a in arrays if a is not None]
+        return np.result_type(np.float32, *(t for t in types if t.kind != "V"))  # bfloat16, which knows few other types
     try:
         real = np.dtype(dtype)
     except TypeError:

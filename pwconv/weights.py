@@ -266,5 +266,8 @@ def _map_shape(shape: Sequence[int], axes: str) -> tuple[int, ...]:
 
 
 def _result_dtype(*weights: NDArray[Any]) -> DTypeLike:
-    dtype = np.result_type(*weights)
+    types = {weight.dtype for weight in weights}
+    if len(types) > 1:  # bfloat16 knows few other types
+        types = {np.dtype(np.float32) if dtype.kind == "V" else dtype for dtype in types}
+    dtype = np.result_type(*types)
     return np.float64 if dtype.kind in "biu" else dtype

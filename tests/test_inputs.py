@@ -85,6 +85,9 @@ def test_every_value_of_bfloat16(isa, layout, rng):
         for shape in (shaped((2,), 5, 3, 7, layout), (6, 5), (6,), shaped((2,), 6, 3, 7, layout))
     )
     wide = [a.astype("f4") for a in (x, weight, bias)]
+    for other in ("f2", "i4", "i8", "u8", "f8"):
+        y = conv1x1(x, weight.astype("f4").astype(other), bias, layout=layout)
+        assert same_bits(y, conv1x1(wide[0], wide[1].astype(other), wide[2], layout=layout))
     for real in ("f4", "f8"):
         y = conv1x1(x, weight, bias, residual=residual, layout=layout, dtype=real)
         assert same_bits(y, conv1x1(*wide, residual=residual.astype("f4"), layout=layout, dtype=real))

@@ -16,6 +16,15 @@ BOUNDS = {"relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 
 def as_array(name: str, value: Any) -> Array:
     """An array of real numbers, as a plain ndarray, without a copy where NumPy needs none."""
+    array: Array = value if type(value) is np.ndarray else _plain(name, value)
+    dtype = array.dtype
+    foreign = dtype.isbuiltin == 2  # another package's type, whatever kind it says it is
+    if (dtype.kind not in "biuf" or dtype.itemsize > 8 or foreign) and dtype.name != "bfloat16":
+        raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {dtype}")
+    return array
+
+
+def _plain(name: str, value: Any) -> Array:
     graph = getattr(value, "__dask_graph__", None)
     if callable(graph) and graph() is not None:  # None: xarray's and pint's arrays that hold numbers
         raise TypeError(
@@ -28,14 +37,9 @@ def as_array(name: str, value: Any) -> Array:
             f"{name} has masked values, for which no sum is defined: fill them first, as with {name}.filled(0)"
         )
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} must be an array of numbers: {error}") from None
-    dtype = array.dtype
-    foreign = dtype.isbuiltin == 2  # another package's type, whatever kind it says it is
-    if (dtype.kind not in "biuf" or dtype.itemsize > 8 or foreign) and dtype.name != "bfloat16":
-        raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {dtype}")
-    return array
 
 
 def real_type(dtype: DTypeLike | None, *arrays: Any) -> np.dtype[Any]:

@@ -95,6 +95,18 @@ def test_composing_takes_the_wider_dtype():
     assert compose(narrow, wide)[0].dtype == compose(wide, narrow)[1].dtype == np.float64
 
 
+@pytest.mark.parametrize("other, result", (("float16", "float32"), ("float64", "float64"), ("int64", "float64")))
+def test_bfloat16_beside_others(other, result):
+    """It stays what it is; another type is met as float32 would be."""
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    one, two = (np.full((2, 2), 3, bfloat16), None), (np.full((2, 2), 2, other), None)
+    for folded in (compose(one, one)[0], fold_batchnorm(*one, [0, 0], [1, 1])[0]):
+        assert folded.dtype == bfloat16
+    for pair in ((one, two), (two, one)):
+        weight, bias = compose(*pair)
+        assert weight.dtype == bias.dtype == result and (weight == 12).all()
+
+
 @pytest.mark.parametrize("bias1", (True, False))
 @pytest.mark.parametrize("bias2", (True, False))
 def test_composed_layer_computes_both(rng, bias1, bias2):

@@ -86,6 +86,13 @@ MUTANTS = (
         isa="avx2",
     ),
     Mutant(
+        "tasks of many outputs, for each thread",
+        "blocks.pxi",
+        (("ceil_div(fewest, p.shares) * p.shares", "fewest"),),
+        ("test_processes.py::test_many_outputs_are_several_tasks",),
+        isa="avx2",
+    ),
+    Mutant(
         "room for residuals",
         "plan.pxi",
         (("SCRATCH_BYTES - (RESIDUAL_BYTES if", "SCRATCH_BYTES - (0 if"),),

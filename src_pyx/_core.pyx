@@ -20,7 +20,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 cdef extern from "isa.h" nogil:
     enum:
-        MAX_ROWS, MAX_VECTORS, FEW, MOST_FEW, LOW_SUMS, MOST_SHORT, MOST_PLANES, LINE_BYTES, LOW, HIGH
+        MAX_ROWS, MAX_VECTORS, FEW, MOST_FEW, LOW_SUMS, MOST_SHORT, MOST_PLANES, MOST_LONE, LINE_BYTES, LOW, HIGH
         NOTHING, STRIP, FAR_STRIP, BLOCK, STRIP_AND_BLOCK, PIXELS, PANEL, PANELS, WEIGHTS_AHEAD
     ctypedef struct walk "struct walk":
         const char *at
@@ -60,6 +60,7 @@ cdef extern from "isa.h" nogil:
         int lanes
         int max_rows[5]
         tile_kernel tile[2][2][17][5]
+        tile_kernel lone[2][2][17][5]
         tile_kernel mix[5][5]
         tile_kernel few[13]
         tile_kernel rest[5]

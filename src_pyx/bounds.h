@@ -1,4 +1,4 @@
-/* The bounds of outputs, for kernels that apply them to a vector at a time; tiles have an end of their own (tile.h: finish). */
+/* The bounds of outputs, a vector at a time; the vectors of tiles have an end of their own (tile.h: finish). */
 struct NAME(bounds) {
     vec low, high, zero;
 };

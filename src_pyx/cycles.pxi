@@ -45,7 +45,10 @@ cdef enum:
 # for each line that is kept: a band of 8×3 that keeps takes 19 cycles for a step, not 12, since lines leave the first
 # level for those that come in (Xeon with 32 KiB). With the others of these figures the estimate chooses plans of 69
 # layers in NCHW that take 1.005 times as long as the best of four; NEAR_IN_PLACE makes 19 layers of short sums 1.03 times
-# as fast.
+# as fast. Where loads are hidden (loads_are_hidden), x in place is read as fast, unless it is far, and keeping costs twice
+# as many cycles: 192 to 64 and 512 to 64 channels on 14×14 and 256 to 64 on 28×28 pixels, NCHW, are 1.02 to 1.03
+# times as fast in place, 256 to 1024 and 512 to 512 on 14×14 1.00; 1280 to 256 on 33×33, far, 0.97 times, and 96 to 576 on
+# 14×14, low, 0.96 to 0.98 times (Zen 4).
 cdef double IN_PLACE = 1.06
 cdef double NEAR_IN_PLACE = 1.01
 cdef double LOW_IN_PLACE = 0.99    # low tiles, if the first level holds a strip
@@ -149,11 +152,18 @@ cdef double tile_cycles(const isa *isa, double rows, double vectors, Py_ssize_t 
     return depth * (max(fmas, (rows + vectors) / 2, 4.0) + more) + 4 * fmas + 40
 
 
+cdef inline bint loads_are_hidden(const Plan *p) noexcept nogil:
+    """Sums leave time for loads across lines: the processor computes vectors in halves, and tiles are not low."""
+    return in_halves(p.isa) and not tiles_are_low(p.isa, p.c_in)
+
+
 cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
     """What tiles whose rows are channels take that read x in place, over those that read it as a band keeps it."""
     cdef double distance = FROM_MEMORY if x_is_far(p, MEMORY) else FROM_AFAR if x_is_far(p, 1) else 1
     cdef double factor = IN_PLACE
-    if tiles_are_low(p.isa, p.c_in):
+    if loads_are_hidden(p):
+        factor = slower(p, IN_PLACE) if x_is_far(p, 1) else 1
+    elif tiles_are_low(p.isa, p.c_in):
         if depth <= lines_held(p.x.channel, depth) and not are_far(p, p.c_in + p.c_out, MEMORY):
             factor = LOW_IN_PLACE
     elif not (are_far(p, p.c_in + p.c_out) or strips_are_deep(p, depth, 4) or conflict(p.x.channel, depth)):
@@ -163,7 +173,7 @@ cdef double in_place_factor(const Plan *p, Py_ssize_t depth) noexcept nogil:
     factor *= slower(p, distance * collisions(p.x.channel, depth))
     if depth >= TLB_PAGES and p.x.channel > FAR_ROW_PAGES * PAGE_BYTES and x_is_far(p, p.threads):
         return factor * slower(p, FAR_UNALIGNED if p.x.channel % LINE_BYTES else FAR_ALIGNED)
-    if p.x.channel % LINE_BYTES:
+    if p.x.channel % LINE_BYTES and not loads_are_hidden(p):
         return factor * (X_UNALIGNED if strips_are_deep(p, depth, 2) else NEAR_UNALIGNED)
     return factor
 
@@ -201,14 +211,15 @@ cdef double cycles(const Plan *p) noexcept nogil:
             if not p.x.packed:
                 each *= slower(p, collisions(p.x.channel, depth))
     else:
-        columns = ceil_div(p.stretch, lanes)
-        wide = ceil_div(columns, p.strip_vectors)
-        masked = p.stretch % least_lanes(p.isa, lanes) and not p.kept
+        columns = ceil_div(p.stretch - p.lone, lanes)
+        wide = strips_of(p, columns, p.lone)
+        masked = (p.stretch - p.lone) % least_lanes(p.isa, lanes) and not p.kept
         tiles = (wide + (MASKED if masked else 0)) * p.bands[BY_BANDS]
-        rows, vectors = <double> p.c_out / p.bands[BY_BANDS], vectors_of(p, p.stretch) / wide
-        each = tiles * tile_cycles(p.isa, rows, vectors, depth, 0)
+        rows = <double> p.c_out / p.bands[BY_BANDS]
+        vectors = vectors_of(p, p.stretch - p.lone) + p.lone * vectors_of(p, <Py_ssize_t> rows) / rows
+        each = tiles * tile_cycles(p.isa, rows, vectors / wide, depth, 0)
         if p.kept:
-            each += copies * KEEP_CYCLES * columns * depth * lanes * unit / LINE_BYTES
+            each += copies * KEEP_CYCLES * (2 if loads_are_hidden(p) else 1) * columns * depth * lanes * unit / LINE_BYTES
         elif not p.x.packed:
             each *= in_place_factor(p, depth)
         if p.out.channel % LINE_BYTES:

@@ -5,6 +5,7 @@
 
 enum { MAX_ROWS = 16, MAX_VECTORS = 4 };
 enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one; or a low one of 0 alone, by vrelu (vec.h) */
+enum { MOST_LONE = 4 };   /* columns beyond the vectors that a tile takes along: one or so many */
 enum { FEW = 4 };       /* channels that mix.h takes, vectors that pick.h does */
 enum { MOST_FEW = 12 };   /* outputs that few.h gives */
 enum { LOW_SUMS = 16 };   /* vectors of sums in a low tile */
@@ -48,13 +49,13 @@ struct tile_run {
     ptrdiff_t lines; /* the first tiles of all come first, then the second ones; from line to line operands move by *_line */
     ptrdiff_t a_line, b_line, start_line, c_line, residual_line;
     ptrdiff_t depth;   /* terms of each sum */
-    ptrdiff_t columns; /* columns of a tile that are stored: (V-1)·lanes < columns <= V·lanes */
+    ptrdiff_t columns; /* columns of a tile that are stored: (V-1)·lanes < columns <= V·lanes; lone ones come on top */
     const char *a;     /* row operand, broadcast; either a_row or a_k is the size of an element (which: a_rows_unit) */
     ptrdiff_t a_row, a_k, a_tile;
     const char *b; /* column operand */
     ptrdiff_t b_k, b_tile;
     int b_whole; /* its vectors are whole, also where columns are not */
-    char *keep;  /* where tiles of one line that prefetches STRIP copy b to, in whole vectors, as they read it; or NULL */
+    char *keep;  /* where tiles of one line that prefetches STRIP copy b to, in whole vectors, lone columns behind them; or NULL */
     ptrdiff_t keep_tile;
     /* what the sums start from: an element for each row, side by side, or rows of columns (start_row 0: alike) */
     const char *start;
@@ -90,6 +91,8 @@ struct kernels {
     int max_rows[MAX_VECTORS + 1]; /* the tallest tile for a number of vectors */
     /* [up to half of the last vector counts][a_rows_unit][R][V] */
     tile_kernel tile[2][2][MAX_ROWS + 1][MAX_VECTORS + 1];
+    /* [half of the last vector][MOST_LONE beyond it, or one][R][V] where a's rows lie side by side (tile.h: LONE), or NULL */
+    tile_kernel lone[2][2][MAX_ROWS + 1][MAX_VECTORS + 1];
     tile_kernel mix[FEW + 1][FEW + 1]; /* [c_in][c_out] of pixels in a row (mix.h), or NULL */
     tile_kernel few[MOST_FEW + 1];     /* [c_out] of pixels whose channels lie side by side (few.h), or NULL */
     tile_kernel rest[FEW + 1];         /* [c_out] of these, the last of more (few.h), or NULL */

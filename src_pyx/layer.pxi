@@ -140,8 +140,8 @@ cdef class Layer:
             "packed": [name for name, packed in (("x", p.x.packed), ("out", p.out.packed),
                        ("residual", p.has_residual and p.residual.packed)) if packed],
             "kept": p.kept, "block": p.block, "blocks": p.blocks, "segment": p.segment, "cuts": p.cuts, "shares": p.shares,
-            "panel": p.panel_width, "strip": p.strip_vectors * p.kernels.lanes, "scratch": p.scratch,
-            "tasks": p.tasks, "threads": p.threads,
+            "panel": p.panel_width, "strip": p.strip_vectors * p.kernels.lanes, "lone": p.lone,
+            "scratch": p.scratch, "tasks": p.tasks, "threads": p.threads,
         }
 
     @property

@@ -33,10 +33,11 @@ cdef struct Block:
     Py_ssize_t loaded                # the cut of the sums for which x has been read, or is in scratch
 
 
-cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t vectors,
-               Py_ssize_t tiles) noexcept nogil:
+cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t tiles,
+               Py_ssize_t lone=0) noexcept nogil:
     """Tiles in a line, down the pixels or along the strips; leaves the operands behind it. term: the first of the sums."""
-    cdef Py_ssize_t width = vectors * p.kernels.lanes * p.unit
+    cdef Py_ssize_t width = vectors * p.kernels.lanes * p.unit, row
+    cdef bint half = ends_in_half(p, t.columns, vectors)
     cdef const char *a = t.a
     if tiles == 0:
         return
@@ -52,13 +53,17 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
             t.a_ahead_k = quotient(t.a_tile, max(t.depth, 1)) if t.ahead_lines and t.a_row < 2 * t.depth * p.unit else 0
     else:
         t.a_tile, t.b_tile = 0, width
-        t.keep_tile = t.depth * width
+        row = width if half or not lone else width + p.kernels.lanes * p.unit  # of x that is kept: they take a vector of it
+        t.keep_tile = t.depth * row
         if t.b_whole:
-            t.b_k, t.b_tile = width, t.keep_tile
+            t.b_k, t.b_tile = row, t.keep_tile
         t.c_tile, t.start_tile, t.residual_tile = width, 0 if t.start_by_row else width, width
         t.a_k = rows * p.unit        # each a band of weights
         t.a += term * t.a_k
-    p.kernels.tile[ends_in_half(p, t.columns, vectors)][t.a_row == p.unit][rows][vectors](t)
+    if lone:
+        p.kernels.lone[half][lone > 1][rows][vectors](t)
+    else:
+        p.kernels.tile[half][t.a_row == p.unit][rows][vectors](t)
     t.a = a + tiles * t.a_tile
     t.b += tiles * t.b_tile
     t.b_ahead += tiles * t.b_ahead_tile
@@ -102,10 +107,16 @@ cdef void grid(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
     """Outputs as a grid of tiles of nearly equal height and width, `tiles` down: a panel down its pixels, or bands along
     their strips. Some bands go together, so that a strip comes into the first level once for all: sixteen layers in NCHW
     are 1.02 times as fast as band after band, twelve with AVX2 1.05 times. A panel moves t, bands leave it where it is."""
-    cdef Py_ssize_t lanes = p.kernels.lanes, total = ceil_div(columns, lanes), cut_off = total * lanes - columns
+    cdef Py_ssize_t lanes = p.kernels.lanes, total, cut_off, lone = 0
     cdef Py_ssize_t height = over(rows, tiles), taller = rows - tiles * height, i = 0, j, tall, parts, strips, vectors, wider
     cdef Py_ssize_t together
+    cdef bint apart
     cdef tile_run begin
+    if p.lone and columns > p.lone and columns % least_lanes(p.isa, lanes) == p.lone:  # the last block of a stretch
+        lone = p.lone
+        columns -= lone
+    total = ceil_div(columns, lanes)
+    cut_off = total * lanes - columns
     if p.pixels_are_rows:            # tiles as wide as the panel
         # What b_ahead points to is spread evenly over the tiles. In a burst, a line in each step of the first tiles, weights
         # of 2 to 4 MB take 1.06 times as long (six layers, NHWC; 1.07 times in NCHW).
@@ -117,7 +128,8 @@ cdef void grid(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
         return
     move_to(&begin, t)
     together = rows_at_once(p, t)
-    strips = ceil_div(total, p.strip_vectors)
+    strips = strips_of(p, total, lone)
+    apart = cut_off > 0 or lone > 0  # the last strip
     vectors = over(total, strips)
     wider = total - strips * vectors
     while i < tiles:
@@ -152,9 +164,9 @@ cdef void grid(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
             t.columns = (vectors + 1) * lanes
             line(p, t, term, tall, vectors + 1, wider)
             t.columns = vectors * lanes
-            line(p, t, term, tall, vectors, strips - wider - (cut_off > 0))
+            line(p, t, term, tall, vectors, strips - wider - apart)
             t.columns -= cut_off
-            line(p, t, term, tall, vectors, cut_off > 0)
+            line(p, t, term, tall, vectors, apart, lone)
         i += t.lines
     move_to(t, &begin)
 
@@ -289,8 +301,9 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
             t.ahead = NOTHING
             if afresh and not (p.x.packed or tiles_are_low(p.isa, p.c_in) and x.pixel <= 2 * LINE_BYTES):
                 t.ahead = PIXELS
-        # one tile reads each weight once, in a row
-        if count > tallest(p, vectors):
+        # One tile reads each weight once, in a row. And what the second level holds comes in time where vectors are computed
+        # in halves (README.md).
+        if count > tallest(p, vectors) and not (in_halves(p.isa) and not p.x.packed and tiles_read_near(p)):
             t.ahead_lines = PY_SSIZE_T_MAX
         if lines > 1:
             t.lines = lines

@@ -3,7 +3,7 @@
 cdef enum:                           # forms: channels are rows; pixels are; pixels, the last vector a band of its own
     BY_BANDS, BY_PANELS, REST_ALONE, AS_GIVEN
 cdef enum:
-    EVEN_ROWS = 8                    # of bands whose halves are equal
+    MANY_ROWS = 8                    # of bands, at most, if they are many
     FEW_BANDS = 4                    # so few that tiles wait for x
     SHORT_TERMS = 128                # of sums whose tiles are low
     LOW_ROWS = 5                     # of bands that are rows of such tiles
@@ -39,17 +39,17 @@ cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py
                                       Py_ssize_t c_out) noexcept nogil:
     """Bands that are the rows of a tile, of at most the height for which a strip leaves registers: with AVX-512 nine rows of
     three vectors, 1.02 times as fast as 14×2 (twelve layers); with AVX2 six of two, up to 1.1 times as fast as 4×3. With
-    AVX-512 tiles of eight rows are as fast as those of nine, so halves of the bands are made equal: 480 to 192, 192 to 96
-    and 256 to 128 channels on 14×14 and 28×28 pixels take two threads 0.91 times as long. With AVX2 five rows take 1.03
-    times as long as six. Low bands of five, whose strips are four vectors: 29 layers of 16 to 128 terms are 1.014 times as
-    fast so, 16 to 96 and 24 to 144 channels 1.03 times; on two threads 23 layers 1.05 times (Zen 4)."""
+    AVX-512 tiles of eight rows are as fast as those of nine and take lone pixels along, so many bands have eight at most:
+    twenty layers of 40 to 1000 outputs whose number is no multiple of 16, NCHW, are 1.01 times as fast so, on two threads
+    1.02 times (Zen 4). And they are an even number, so that halves are equal: 480 to 192, 192 to 96 and 256 to 128 channels
+    on 14×14 and 28×28 pixels take two threads 0.91 times as long. With AVX2 five rows take 1.03 times as long as six. Low
+    bands of five, whose strips are four vectors: 29 layers of 16 to 128 terms are 1.014 times as fast so, 16 to 96 and 24
+    to 144 channels 1.03 times; on two threads 23 layers 1.05 times (Zen 4)."""
     cdef Py_ssize_t rows = kernels.max_rows[isa.strip_vectors], bands = ceil_div(c_out, rows)
-    if rows <= EVEN_ROWS or bands <= FEW_BANDS:
+    if rows <= MANY_ROWS or bands <= FEW_BANDS:
         return bands
-    if tiles_are_low(isa, c_in):
-        bands = ceil_div(c_out, LOW_ROWS)
-        return bands + bands % 2
-    return bands + bands % 2 if c_out % (2 * EVEN_ROWS) else c_out // EVEN_ROWS
+    bands = ceil_div(c_out, LOW_ROWS if tiles_are_low(isa, c_in) else MANY_ROWS)
+    return bands + bands % 2
 
 
 cdef inline Py_ssize_t least_lanes(const isa *isa, Py_ssize_t lanes) noexcept nogil:

@@ -97,6 +97,7 @@ cdef struct Plan:
     Py_ssize_t bias_group
     Py_ssize_t panels, panel_width    # panels of output channels, whole bands: in all, and channels in the widest
     Py_ssize_t strip_vectors          # the widest strip of pixels
+    Py_ssize_t lone                   # pixels of a stretch beyond whole or half vectors that tiles take along: 0, 1 or 4
     Py_ssize_t together               # rows of bands that go along a strip side by side, at most; one band if it is taller
     bint abreast                      # the tiles of panels as wide as each other are computed side by side
     Py_ssize_t shares                 # parts of the panels that are tasks of their own
@@ -192,6 +193,11 @@ cdef inline bint x_is_far(const Plan *p, int caches) noexcept nogil:
     return are_far(p, p.c_in, caches)
 
 
+cdef inline bint tiles_read_near(const Plan *p) noexcept nogil:
+    """The second level holds x and the weights."""
+    return (p.pixels + p.c_out) * p.c_in * p.unit <= second_level()
+
+
 cdef inline bint rows_are_far(const Plan *p) noexcept nogil:
     """x in place, a row for each channel in pages of its own, which the near caches of all threads do not hold."""
     return not (p.x.packed or p.kept) and p.x.channel >= PAGE_BYTES and x_is_far(p, p.threads)
@@ -268,6 +274,26 @@ cdef inline Py_ssize_t height(const Plan *p, Py_ssize_t vectors) noexcept nogil:
     return min(tallest(p, vectors), LOW_SUMS // vectors if tiles_are_low(p.isa, p.c_in) else MAX_ROWS)
 
 
+cdef inline Py_ssize_t lone_pixels(const Plan *p) noexcept nogil:
+    """Pixels of a stretch that tiles compute as vectors of channels beside those of pixels, not as a vector or half of one
+    that is mostly empty (README.md). None if they are as many as the rows, four, for which half a vector is as fast."""
+    cdef Py_ssize_t lone = p.stretch % least_lanes(p.isa, p.kernels.lanes), vectors = p.strip_vectors - (lone > 1)
+    cdef Py_ssize_t rows = over(p.c_out, p.bands[BY_BANDS])
+    cdef bint taller = p.c_out > rows * p.bands[BY_BANDS]
+    if p.planes != NULL or p.stretch <= lone or lone != 1 and lone != MOST_LONE or lone >= rows + taller:
+        return 0
+    if p.kernels.lone[0][lone > 1][rows][vectors] == NULL:
+        return 0
+    if taller and p.kernels.lone[0][lone > 1][rows + 1][vectors] == NULL:
+        return 0
+    return lone
+
+
+cdef inline Py_ssize_t strips_of(const Plan *p, Py_ssize_t vectors, Py_ssize_t lone) noexcept nogil:
+    """Strips that so many vectors make; four lone pixels take the place of one more."""
+    return ceil_div(vectors + (lone > 1), p.strip_vectors)
+
+
 cdef void orient(Plan *p, bint pixels_are_rows, bint pack_x) noexcept nogil:
     """Set the orientation and what is packed."""
     cdef Py_ssize_t unit = p.unit, lanes, bands
@@ -312,6 +338,7 @@ cdef void orient(Plan *p, bint pixels_are_rows, bint pack_x) noexcept nogil:
     p.panel_width = ceil_div(bands, p.panels) * ceil_div(ceil_div(p.c_out, lanes) - alone, bands - alone) * lanes
     if not pixels_are_rows and one_band_streams(p):
         p.strip_vectors = min(p.strip_vectors, 2 * LINE_BYTES // (p.kernels.lanes * unit))
+    p.lone = 0 if pixels_are_rows else lone_pixels(p)
     p.cuts = cuts_of(p)
 
 

@@ -1,9 +1,10 @@
-/* The kernels for one element type: tiles of every height up to the registers' limit, R·V accumulators + V + 1 in all. */
+/* The kernels for one element type: tiles of every height up to the registers' limit, R·V accumulators + V + 1 in all; and some
+ * that take columns along. */
 #include "vec.h"
+#include "bounds.h"
 #include "tile.h"
 #include "pick.h"
 #include "copy.h"
-#include "bounds.h"
 #include "spread.h"
 #include "mix.h"
 #include "few.h"
@@ -11,12 +12,12 @@
 #include "planes.h"
 
 #define TILE_OF(R, V, KIND, HALF)                                                                               \
-    static void NAME(tile_##R##x##V##KIND##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, HALF, 1, t); } \
-    static void NAME(tile_##R##x##V##KIND##_depth)(const struct tile_run *t) { NAME(tiles)(R, V, HALF, 0, t); }
+    static void NAME(tile_##R##x##V##KIND##_rows)(const struct tile_run *t) { NAME(tiles)(R, V, HALF, 0, 1, t); } \
+    static void NAME(tile_##R##x##V##KIND##_depth)(const struct tile_run *t) { NAME(tiles)(R, V, HALF, 0, 0, t); }
 #define TILE(R, V) TILE_OF(R, V, , 0)
 #define HALF_TILE(R, V) TILE_OF(R, V, _half, 1)
 
-INLINE void NAME(tiles)(const int R, const int V, const int HALF, const int A_ROWS_UNIT, const struct tile_run *t) {
+INLINE void NAME(tiles)(const int R, const int V, const int HALF, const int LONE, const int A_ROWS_UNIT, const struct tile_run *t) {
     const char *a = t->a, *b = t->b, *b_ahead = t->b_ahead, *start = t->start, *residual = t->residual;
     char *c = t->c, *keep = t->keep;
     /* from a tile of the last line to the next one of the first; added up anew for each tile it costs 2 % with 16 channels */
@@ -26,7 +27,7 @@ INLINE void NAME(tiles)(const int R, const int V, const int HALF, const int A_RO
     /* lines before which the next tile to read what this one prefetches goes along the same strip */
     const ptrdiff_t same_strip = (t->ahead_lines < t->lines ? t->ahead_lines : t->lines) - 1;
     for (ptrdiff_t i = 0, line = 0; i < t->tiles;) {
-        NAME(tile)(R, V, HALF, A_ROWS_UNIT, t, a, b, start, c, residual, line < same_strip ? b : b + t->b_tile, b_ahead,
+        NAME(tile)(R, V, HALF, LONE, A_ROWS_UNIT, t, a, b, start, c, residual, line < same_strip ? b : b + t->b_tile, b_ahead,
                    line < t->ahead_lines ? t->ahead : NOTHING, keep);
         if (line < back) {
             line++;
@@ -69,10 +70,40 @@ TILES(HALF_TILE)
 #define HALF_BY_DEPTH BY_DEPTH
 #endif
 
+/* Those that take one column along beyond their vectors, or four: squares exceed multiples of 8 by as many (of 4, the half of a
+ * vector of doubles, by one). As high as many bands are; a vector holds the rows, and sums leave registers for it. */
+#undef LONES
+#undef LONES_OF_4
+#if HAS_HALF
+#define FROM_4_TO_6(X, V) X(4, V) X(5, V) X(6, V)
+#define FROM_4_TO_8(X, V) FROM_4_TO_6(X, V) X(7, V) X(8, V)
+#define LONES(X) FROM_4_TO_8(X, 1) FROM_4_TO_8(X, 2) FROM_4_TO_8(X, 3) FROM_4_TO_6(X, 4)
+#ifdef REAL_IS_DOUBLE
+#define LONES_OF_4(X)
+#else
+#define LONES_OF_4(X) FROM_4_TO_8(X, 1) FROM_4_TO_8(X, 2) FROM_4_TO_6(X, 3)
+#endif
+#define LONE_OF(R, V, N)                                                                                            \
+    static void NAME(tile_##R##x##V##_lone##N)(const struct tile_run *t) { NAME(tiles)(R, V, 0, N, 1, t); }        \
+    static void NAME(tile_##R##x##V##_half_lone##N)(const struct tile_run *t) { NAME(tiles)(R, V, 1, N, 1, t); }
+#define LONE_1(R, V) LONE_OF(R, V, 1)
+#define LONE_4(R, V) LONE_OF(R, V, 4)
+LONES(LONE_1)
+LONES_OF_4(LONE_4)
+#else
+#define LONES(X)
+#define LONES_OF_4(X)
+#endif
+#define LONE_1_ENTRY(R, V) [R][V] = NAME(tile_##R##x##V##_lone1),
+#define LONE_4_ENTRY(R, V) [R][V] = NAME(tile_##R##x##V##_lone4),
+#define HALF_LONE_1_ENTRY(R, V) [R][V] = NAME(tile_##R##x##V##_half_lone1),
+#define HALF_LONE_4_ENTRY(R, V) [R][V] = NAME(tile_##R##x##V##_half_lone4),
+
 const struct kernels NAME(kernels) = {
     .lanes = LANES,
     .max_rows = TALLEST,
     .tile = {{{TILES(BY_DEPTH)}, {TILES(BY_ROWS)}}, {{TILES(HALF_BY_DEPTH)}, {TILES(HALF_BY_ROWS)}}},
+    .lone = {{{LONES(LONE_1_ENTRY)}, {LONES_OF_4(LONE_4_ENTRY)}}, {{LONES(HALF_LONE_1_ENTRY)}, {LONES_OF_4(HALF_LONE_4_ENTRY)}}},
 #ifdef HAS_PICK
     .mix = {MIXES(MIX_ENTRY)},
     .few = {[1] = NAME(few_1), FEWS(FEW_ENTRY)},

@@ -38,6 +38,7 @@ INLINE const char *NAME(row)(const struct NAME(rows) *rows, int r) {
 #define FMA(v, a, b, c) (IS_HALF(v) ? vfma_half(a, b, c) : vfma(a, b, c))
 #define FMA_AT(v, p, b, c) (IS_HALF(v) ? vfma_at_half(p, b, c) : vfma_at(p, b, c))
 #define STORE(v, p, x) (IS_HALF(v) ? vstore_half(p, x) : vstore(p, x))
+#define WHOLE_BYTES ((V * LANES - (HALF ? LANES / 2 : 0)) * (int)sizeof(REAL)) /* of a row of outputs */
 #define STORE_N(p, x, n) (HALF ? vstore_n_half(p, x, n) : vstore_n(p, x, n))
 
 /* A term of a row: sum[v] += the element at p · b[v], where AT says so for each v from memory. A macro, as gcc 12 leaves sums that
@@ -51,6 +52,25 @@ INLINE const char *NAME(row)(const struct NAME(rows) *rows, int r) {
             UNROLL for (int v = 0; v < V; v++) sum[v] = FMA(v, each, (b)[v], sum[v]);      \
         }                                                                                  \
     } while (0)
+
+/* Elements of R rows as the first lanes of a vector. */
+INLINE vec NAME(gather)(const int R, const char *p, ptrdiff_t row) {
+    REAL each[LANES] = {0};
+    UNROLL for (int r = 0; r < R; r++) __builtin_memcpy(each + r, p + r * row, sizeof(REAL));
+    return vload((const char *)each);
+}
+
+/* What follows the sums of lone columns, a lane for each row. */
+INLINE void NAME(finish_lone)(const int R, const int LONE, const struct tile_run *t, vec *lone, char *c, const char *residual) {
+    const struct NAME(bounds) bounds = NAME(bounds_of)(t);
+    REAL each[MOST_LONE][LANES];
+    UNROLL for (int i = 0; i < LONE; i++) {
+        if (residual) lone[i] += NAME(gather)(R, residual + i * sizeof(REAL), t->residual_row);
+        vstore((char *)each[i], NAME(within)(0, t->bounded, &bounds, lone[i]));
+    }
+    UNROLL for (int r = 0; r < R; r++, c += t->c_row)
+        UNROLL for (int i = 0; i < LONE; i++) __builtin_memcpy(c + i * sizeof(REAL), each[i] + r, sizeof(REAL));
+}
 
 /* What follows the sums of a tile: one thing after the other for all vectors, so that nothing is asked for each. */
 INLINE void NAME(finish)(const int R, const int V, const int HALF, const struct tile_run *t, vec acc[MAX_ROWS][MAX_VECTORS],
@@ -114,11 +134,12 @@ INLINE void NAME(turn)(struct walk *walk, const char **at) {
  * some OTHERS (Zen 4). */
 #define AT_ONCE(r, OTHERS) (HAS_FMA_AT && (V == 1 || (HALF && V == 2 && (r) % 2) || (OTHERS)))
 
-/* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. KEEP: b is copied to `keep`. */
-INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const int HALF, const int AHEAD, const int KEEP,
-                                     const char **a, ptrdiff_t a_k, ptrdiff_t a_ahead, const char **b, ptrdiff_t b_k,
-                                     const char **strip, const char **b_ahead, ptrdiff_t b_ahead_k, struct walk *walk, char **keep,
-                                     int last, vec acc[MAX_ROWS][MAX_VECTORS]) {
+/* The next STEPS terms of each sum, acc[r][v] += a[r]·b[v], where the rows of a lie side by side. KEEP: b is copied to `keep`, lone
+ * columns as they lie there, in a vector of their own or the second half of the last. */
+INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, const int HALF, const int LONE, const int AHEAD,
+                                     const int KEEP, const char **a, ptrdiff_t a_k, ptrdiff_t a_ahead, const char **b,
+                                     ptrdiff_t b_k, const char **strip, const char **b_ahead, ptrdiff_t b_ahead_k,
+                                     struct walk *walk, char **keep, int last, vec acc[MAX_ROWS][MAX_VECTORS], vec *lone) {
     const int OF_STRIP = AHEAD == STRIP || AHEAD == STRIP_AND_BLOCK, OF_BLOCK = AHEAD == BLOCK || AHEAD == STRIP_AND_BLOCK;
     UNROLL for (int i = 0; i < STEPS; i++) {
         vec bk[MAX_VECTORS];
@@ -151,10 +172,19 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
         UNROLL for (int v = 0; v < V; v++) vstay(bk[v]);
         if (KEEP) {
             UNROLL for (int v = 0; v < V; v++) vstore(*keep + v * sizeof(vec), bk[v]);
-            *keep += V * sizeof(vec);
+            __builtin_memcpy(*keep + WHOLE_BYTES, *b + WHOLE_BYTES, LONE * sizeof(REAL));
+            *keep += (V + (LONE > 0 && !HALF)) * sizeof(vec);
         }
         UNROLL for (int r = 0; r < R; r++)
             ADD_TERM(AT_ONCE(r, r % 3 == 1), *a + r * sizeof(REAL), bk, acc[r]);
+        if (LONE) {
+            const vec rows = R == LANES / 2 ? vload_half(*a) : vload_n(*a, R);
+            UNROLL for (int j = 0; j < LONE; j++) {
+                const char *const p = *b + WHOLE_BYTES + j * sizeof(REAL);
+                lone[j] = R <= LANES / 2 ? vfma_at_half(p, rows, lone[j]) : vfma_at(p, rows, lone[j]);
+                vstay(lone[j]);
+            }
+        }
         if (VREGS == 32) EACH vstay(acc[r][v]);
         *a += a_k, *b += b_k;
         STAY(*a);
@@ -215,17 +245,21 @@ INLINE void NAME(steps_apart)(const int STEPS, const int R, const int V, const i
  *     c[r][v] = clamp(start[r][v] + Σ_k a[r][k]·b[k][v] + residual[r][v])
  *
  * R, V and HALF are constants of the caller, so that acc is registers. A_ROWS_UNIT: the rows of a lie side by side; else b is
- * weights, of a panel as wide as the tile, in whole vectors. b_next: b of the next tile that prefetches. */
-INLINE void NAME(tile)(const int R, const int V, const int HALF, const int A_ROWS_UNIT, const struct tile_run *t, const char *a,
-                       const char *b, const char *start, char *c, const char *residual, const char *b_next,
+ * weights, of a panel as wide as the tile, in whole vectors. LONE columns follow the vectors: each is computed the other way
+ * round, as one vector whose lanes are the rows, lone[i] += a[0 … R-1][k]·b[k][i]. b_next: b of the next tile that prefetches. */
+INLINE void NAME(tile)(const int R, const int V, const int HALF, const int LONE, const int A_ROWS_UNIT, const struct tile_run *t,
+                       const char *a, const char *b, const char *start, char *c, const char *residual, const char *b_next,
                        const char *b_ahead, int ahead, char *keep) {
     const ptrdiff_t unit = sizeof(REAL);
-    const int last = (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
+    const int last = LONE ? FULL : (int)t->columns - (V - 1) * LANES; /* lanes of the last vector that count */
     const int b_last = t->b_whole ? FULL : last;
     const int STEPS = A_ROWS_UNIT ? STEPS_TOGETHER : VREGS == 16 ? 1 : 4;
     vec acc[MAX_ROWS][MAX_VECTORS];
+    vec lone[MOST_LONE];
     ptrdiff_t k = t->depth;
 
+    UNROLL for (int i = 0; i < LONE; i++)
+        lone[i] = t->start_by_row ? vload_n(start, R) : NAME(gather)(R, start + WHOLE_BYTES + i * unit, t->start_row);
     if (t->start_by_row)
         EACH acc[r][v] = vset1(start + r * unit);
     else if (t->start_row == 0) /* once for all rows: sums of 16 to 24 terms are 1.03 times as fast */
@@ -245,8 +279,8 @@ INLINE void NAME(tile)(const int R, const int V, const int HALF, const int A_ROW
         ptrdiff_t a_ahead = 0;
         const char *strip = NULL;
 #define STEPS_OF(STEPS, AHEAD, KEEP, last) \
-    NAME(steps_side_by_side)(STEPS, R, V, HALF, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &strip, &b_ahead, \
-                             t->b_ahead_k, walk, &keep, last, acc)
+    NAME(steps_side_by_side)(STEPS, R, V, HALF, LONE, AHEAD, KEEP, &a, t->a_k, a_ahead, &b, t->b_k, &strip, &b_ahead, \
+                             t->b_ahead_k, walk, &keep, last, acc, lone)
         switch (ahead) {
         case NOTHING:
             if (b_last == FULL)
@@ -314,4 +348,5 @@ INLINE void NAME(tile)(const int R, const int V, const int HALF, const int A_ROW
         for (; k > 0; k--) STEPS_APART(1, NOTHING);
     }
     NAME(finish)(R, V, HALF, t, acc, c, residual, last);
+    if (LONE) NAME(finish_lone)(R, LONE, t, lone, c + WHOLE_BYTES, residual ? residual + WHOLE_BYTES : NULL);
 }

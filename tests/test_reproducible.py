@@ -130,7 +130,7 @@ def test_outputs_at_the_same_place_of_their_pages_as_x(isa, dtype, rng, away):
         assert same_bits(conv1x1(near, weight, bias, out=out, **options), expected)
 
 
-@pytest.mark.parametrize("size", ((130, 90, 57, 59), (150, 300, 75, 31), (700, 50, 13, 14), (2900, 60, 33, 31)))
+@pytest.mark.parametrize("size", ((120, 90, 57, 59), (110, 300, 75, 31), (128, 50, 13, 14), (9000, 40, 9, 9)))
 def test_kept_x(isa, dtype, rng, size):
     """Where the first band keeps x for the others: blocks, cuts of the sum and tails as where there is nothing to keep."""
     x, weight, bias, residual = operands(rng, (2, *size), dtype)
@@ -143,6 +143,29 @@ def test_kept_x(isa, dtype, rng, size):
         assert plan["kept"]
     elif isa == "avx512":  # the others do not keep so many channels
         assert plan["kept"] and plan["cuts"] > 1
+
+
+@pytest.mark.parametrize("c_in, c_out", ((40, 70), (110, 300), (300, 100), (9000, 40)))
+def test_pixels_beyond_whole_and_half_vectors(isa, dtype, rng, c_in, c_out):
+    """Squares have one or four, 6×10 four behind a half, which are lanes of no vector of pixels."""
+    lone, kept, cut = set(), set(), set()
+    for size in ((7, 7), (10, 10), (6, 10), (13, 13), (15, 15), (18, 18)):
+        x, weight, bias, residual = operands(rng, (2, c_in, c_out, *size), dtype)
+        layer = Conv1x1(weight, bias, activation=(-9, 9))
+        for shortcut in (None, residual):
+            expected = convolve(x, weight, bias, layout="NHWC", residual=shortcut, activation=(-9, 9))
+            for threads in (1, 2):
+                assert same_bits(layer(x, residual=shortcut, num_threads=threads), expected), (size, threads)
+                plan = layer._last_plan()
+                if plan["lone"]:
+                    lone.add(plan["lone"])
+                    kept.add(plan["kept"])
+                    cut.add(plan["cuts"] > 1)
+    if isa == "avx512":
+        assert lone == ({1, 4} if dtype == "float32" else {1})
+        assert cut == {c_in == 9000}
+        if c_in != 300:  # some processors keep it
+            assert (c_in > 100) in kept
 
 
 def test_threads(isa, layout, dtype, rng, shape):

@@ -70,8 +70,9 @@ static double bounded(const struct tile_run *t, double y) {
     return y + zero;
 }
 
-/* Has the tiles keep b, looks at what they kept, and lets them read that from then on. Lanes that are cut off are kept as 0. */
-static void keep_strips(tile_kernel tile, struct tile_run *t, ptrdiff_t width) {
+/* Has the tiles keep b, looks at what they kept, and lets them read that from then on. Lanes that are cut off are kept as 0, but
+ * for those of a vector that is there for lone columns alone. */
+static void keep_strips(tile_kernel tile, struct tile_run *t, ptrdiff_t columns, ptrdiff_t vectors, ptrdiff_t width) {
     const ptrdiff_t unit = is_double ? 8 : 4, row = width * unit, lines = t->lines, ahead_lines = t->ahead_lines;
     const int ahead = t->ahead;
     t->keep_tile = t->depth * row;
@@ -80,9 +81,9 @@ static void keep_strips(tile_kernel tile, struct tile_run *t, ptrdiff_t width) {
     tile(t);
     for (ptrdiff_t i = 0; i < t->tiles; i++)
         for (ptrdiff_t k = 0; k < t->depth; k++)
-            for (ptrdiff_t v = 0; v < width; v++) {
+            for (ptrdiff_t v = 0; v < (columns > vectors ? columns : vectors); v++) {
                 const double kept = get(t->keep + i * t->keep_tile + k * row + v * unit);
-                const double x = v < t->columns ? get(t->b + i * t->b_tile + k * t->b_k + v * unit) : 0;
+                const double x = v < columns ? get(t->b + i * t->b_tile + k * t->b_k + v * unit) : 0;
                 CHECK(isnan(x) ? isnan(kept) : kept == x, "kept %g, not %g", kept, x);
             }
     t->b = t->b_ahead = t->keep, t->b_k = row, t->b_tile = t->keep_tile, t->b_whole = 1;
@@ -100,12 +101,16 @@ static void check_walk(const struct tile_run *t, const struct walk *way) {
     if (!fetches) CHECK(walk->at == way->at, "at %td", into);
 }
 
-static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int last) {
+/* So many lone columns, if any, follow the last vector. */
+static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int last, int lone) {
     const struct kernels *kernels = isa->real[is_double];
-    const ptrdiff_t unit = is_double ? 8 : 4, columns = (V - 1) * kernels->lanes + last, width = V * kernels->lanes;
+    const ptrdiff_t unit = is_double ? 8 : 4, vectors = V * kernels->lanes, columns = vectors - kernels->lanes + last + lone;
+    const ptrdiff_t width = columns > vectors ? vectors + kernels->lanes : vectors;
     const ptrdiff_t tiles = 1 + any(3), depth = any(2) ? any(10) : any(3 * STEPS_AHEAD);
     const int down = any(2), by_row = any(2), has_residual = any(2), half = 2 * last <= kernels->lanes;
-    struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns, .start_by_row = by_row};
+    const tile_kernel tile = lone ? kernels->lone[half][lone > 1][R][V] : kernels->tile[half][a_rows_unit][R][V];
+    struct tile_run t = {.tiles = tiles, .depth = depth, .columns = columns - lone, .start_by_row = by_row};
+    if (!tile) return;
     t.lines = 1 + any(2); /* at no distance, so that another line is the first once more */
     struct walk walk = {0};
     t.ahead_lines = any(3), t.ahead = a_rows_unit && any(5) ? STRIP + any(4) : a_rows_unit ? PANELS : PIXELS + any(3);
@@ -134,8 +139,8 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
 
     const struct walk way = {t.b, t.b + 3 * LINE_BYTES, LINE_BYTES, 8 * LINE_BYTES, 5 * LINE_BYTES, any(9)};
     walk = way;
-    if (a_rows_unit && !down && any(2)) keep_strips(kernels->tile[half][1][R][V], &t, width);
-    kernels->tile[half][t.a_row == unit][R][V](&t);
+    if (a_rows_unit && !down && any(2)) keep_strips(tile, &t, columns, vectors, width);
+    tile(&t);
     check_walk(&t, &way);
 
     for (ptrdiff_t i = 0; i < tiles; i++)
@@ -264,6 +269,9 @@ void check_tiles(const struct isa *isa) {
         for (int V = 1; V <= MAX_VECTORS; V++)
             for (int R = 1; R <= kernels->max_rows[V]; R++)
                 for (int last = 1; last <= kernels->lanes; last++)
-                    for (int i = 0; i < 2 * ROUNDS; i++) check_tile(isa, R, V, i % 2, last);
+                    for (int i = 0; i < 2 * ROUNDS; i++) {
+                        check_tile(isa, R, V, i % 2, last, 0);
+                        if (last % (kernels->lanes / 2) == 0) check_tile(isa, R, V, 1, last, i % 2 ? 1 : MOST_LONE);
+                    }
     }
 }

@@ -46,7 +46,7 @@ MUTANTS = (
         ("test_huge.py",),
     ),
     Mutant("strips kept by lines", "loops.pxi", (("t.keep += tiles * t.keep_tile", "t.keep += 0"),), KEPT),
-    Mutant("strips kept, read", "loops.pxi", (("width, t.keep_tile", "width, width"),), KEPT, isa="avx2"),
+    Mutant("strips kept, read", "loops.pxi", (("row, t.keep_tile", "width, width"),), KEPT, isa="avx2"),
     Mutant("x of some pixels, rows", "loops.pxi", (("t.a = x.data + begin * x.pixel", "t.a = x.data"),), VIEWS),
     Mutant("x of some pixels, columns", "loops.pxi", (("t.b = x.data + begin * x.pixel", "t.b = x.data"),), VIEWS),
     Mutant(

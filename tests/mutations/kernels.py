@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mutant import CHAIN, GUARDS, KEPT, LARGE, RESTS, SPECIAL, STRIDES, VIEWS, Mutant
+from .mutant import CHAIN, GUARDS, KEPT, LARGE, LONE, RESTS, SPECIAL, STRIDES, VIEWS, Mutant
 
 MUTANTS = (
     Mutant(
@@ -189,7 +189,7 @@ MUTANTS = (
     ),
     Mutant("strips kept by tiles", "real.h", (("if (keep) keep += t->keep_tile;", ""),), KEPT, isa="avx512"),
     Mutant("last steps of a strip", "tile.h", (("if (k == 0) break;", "break;"),), KEPT, isa="avx512"),
-    Mutant("terms kept", "tile.h", (("*keep += V * sizeof(vec);", ""),), KEPT),
+    Mutant("terms kept", "tile.h", (("*keep += (V + (LONE > 0 && !HALF)) * sizeof(vec);", ""),), KEPT),
     Mutant("whole vectors of x in place", "tile.h", (("t->b_whole ? FULL : last", "FULL"),), GUARDS, isa="avx512"),
     Mutant("second of two terms", "tile.h", (("LOAD(v, weights + i * b_k", "LOAD(v, weights"),), CHAIN, isa="avx512"),
     Mutant(
@@ -207,6 +207,37 @@ MUTANTS = (
     ),
     Mutant(
         "tail of half a vector", "vec.h", (("__mmask8)vlanes_of(n), half", "__mmask8)-1, half"),), GUARDS, isa="avx512"
+    ),
+    Mutant(
+        "lone columns", "tile.h", (("*b + WHOLE_BYTES + j * sizeof(REAL);", "*b + WHOLE_BYTES;"),), LONE, isa="avx512"
+    ),
+    Mutant("lone columns kept", "tile.h", (("*b + WHOLE_BYTES, LONE * sizeof(REAL)", "*b, 0"),), LONE, isa="avx512"),
+    Mutant(
+        "vector of lone columns kept", "tile.h", (("V + (LONE > 0 && !HALF)", "V + (LONE > 0)"),), LONE, isa="avx512"
+    ),
+    Mutant(
+        "rows of lone columns", "tile.h", (("each[i] + r, sizeof(REAL)", "each[i], sizeof(REAL)"),), LONE, isa="avx512"
+    ),
+    Mutant(
+        "lone columns in cuts",
+        "tile.h",
+        (("start + WHOLE_BYTES + i * unit", "start + WHOLE_BYTES"),),
+        LONE,
+        isa="avx512",
+    ),
+    Mutant(
+        "residual of lone columns",
+        "tile.h",
+        (("residual + i * sizeof(REAL), t->residual_row", "residual, t->residual_row"),),
+        LONE,
+        isa="avx512",
+    ),
+    Mutant(
+        "bounds of lone columns",
+        "tile.h",
+        (("NAME(within)(0, t->bounded, &bounds, lone[i])", "lone[i]"),),
+        LONE,
+        isa="avx512",
     ),
     Mutant("pointer to the sixth row", "tile.h", (("at->a.p5 += STEPS * a_k, ", ""),), CHAIN, isa="avx512"),
     Mutant("bound below", "tile.h", (("if (t->bounded & LOW)", "if (0)"),), SPECIAL),

@@ -25,6 +25,7 @@ DEEP = (
 )
 RESTS = ("test_reproducible.py::test_last_outputs_apart_from_tiles",)
 KEPT = ("test_reproducible.py::test_kept_x",)
+LONE = ("test_reproducible.py::test_pixels_beyond_whole_and_half_vectors",)
 LARGE = ("test_reproducible.py::test_corners_of_planes_beyond_every_cache",)
 PAGES = ("test_reproducible.py::test_outputs_at_the_same_place_of_their_pages_as_x",)
 STRIDES = ("test_reproducible.py::test_stride_by_view_and_by_argument", "test_reproducible.py::test_cuts_of_stretches")

@@ -176,8 +176,8 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.segment *= stretches
         p.granule = least = p.stretch
         p.block -= p.block % p.stretch
-    # lone pixels go with the block before, which may so have a vector more than is meant to stay near, but no strip: 1024 to
-    # 128 and 2048 to 512 channels on 7×7 pixels, NCHW, are 1.06 and 1.04 times as fast as in blocks of 32 and 17 (Zen 4)
+    # lone pixels go with the block before, which may so have a vector more than is meant to stay near, but no strip: 684 to
+    # 100 and 960 to 120 channels on 7×7 pixels, NCHW, are 1.06 and 1.03 times as fast as in blocks of 32 and 17 (Zen 4)
     p.blocks = ceil_div(p.segment - (p.lone if p.granule == lanes else 0), p.block)
     tasks = p.pixels // p.segment * p.groups
     p.shares = 1

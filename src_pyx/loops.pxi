@@ -53,7 +53,7 @@ cdef void line(const Plan *p, tile_run *t, Py_ssize_t term, Py_ssize_t rows, Py_
             t.a_ahead_k = quotient(t.a_tile, max(t.depth, 1)) if t.ahead_lines and t.a_row < 2 * t.depth * p.unit else 0
     else:
         t.a_tile, t.b_tile = 0, width
-        row = width if half or not lone else width + p.kernels.lanes * p.unit  # of x that is kept: they take a vector of it
+        row = width if half or not lone else width + p.kernels.lanes * p.unit  # of x that is kept: lone pixels add a vector
         t.keep_tile = t.depth * row
         if t.b_whole:
             t.b_k, t.b_tile = row, t.keep_tile
@@ -301,9 +301,8 @@ cdef void panel(const Call *call, Block *block, Py_ssize_t number, Py_ssize_t li
             t.ahead = NOTHING
             if afresh and not (p.x.packed or tiles_are_low(p.isa, p.c_in) and x.pixel <= 2 * LINE_BYTES):
                 t.ahead = PIXELS
-        # One tile reads each weight once, in a row. And what the second level holds comes in time where vectors are computed
-        # in halves (README.md).
-        if count > tallest(p, vectors) and not (in_halves(p.isa) and not p.x.packed and tiles_read_near(p)):
+        # one tile reads each weight once, in a row
+        if count > tallest(p, vectors) and not comes_in_time(p):
             t.ahead_lines = PY_SSIZE_T_MAX
         if lines > 1:
             t.lines = lines

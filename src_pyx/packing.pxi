@@ -40,8 +40,8 @@ cdef inline Py_ssize_t bands_for_rows(const isa *isa, const kernels *kernels, Py
     """Bands that are the rows of a tile, of at most the height for which a strip leaves registers: with AVX-512 nine rows of
     three vectors, 1.02 times as fast as 14×2 (twelve layers); with AVX2 six of two, up to 1.1 times as fast as 4×3. With
     AVX-512 tiles of eight rows are as fast as those of nine and take lone pixels along, so many bands have eight at most:
-    twenty layers of 40 to 1000 outputs whose number is no multiple of 16, NCHW, are 1.01 times as fast so, on two threads
-    1.02 times (Zen 4). And they are an even number, so that halves are equal: 480 to 192, 192 to 96 and 256 to 128 channels
+    nine layers of 136 to 1000 outputs whose number is no multiple of 16, NCHW, are 1.03 times as fast so, on two threads
+    1.045 times (Zen 4). And they are an even number, so that halves are equal: 480 to 192, 192 to 96 and 256 to 128 channels
     on 14×14 and 28×28 pixels take two threads 0.91 times as long. With AVX2 five rows take 1.03 times as long as six. Low
     bands of five, whose strips are four vectors: 29 layers of 16 to 128 terms are 1.014 times as fast so, 16 to 96 and 24
     to 144 channels 1.03 times; on two threads 23 layers 1.05 times (Zen 4)."""

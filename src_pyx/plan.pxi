@@ -193,9 +193,10 @@ cdef inline bint x_is_far(const Plan *p, int caches) noexcept nogil:
     return are_far(p, p.c_in, caches)
 
 
-cdef inline bint tiles_read_near(const Plan *p) noexcept nogil:
-    """The second level holds x and the weights."""
-    return (p.pixels + p.c_out) * p.c_in * p.unit <= second_level()
+cdef inline bint comes_in_time(const Plan *p) noexcept nogil:
+    """The second level holds x, in place, and weights, and gives them in time where vectors are computed in halves: nothing
+    is to be prefetched (README.md)."""
+    return in_halves(p.isa) and not p.x.packed and (p.pixels + p.c_out) * p.c_in * p.unit <= second_level()
 
 
 cdef inline bint rows_are_far(const Plan *p) noexcept nogil:

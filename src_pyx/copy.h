@@ -23,8 +23,8 @@ static void NAME(copy_straight)(char *dst, ptrdiff_t d0, const char *src, ptrdif
 
 /* Lane j of row i becomes lane i of row j. To deal 2^n rows into those of the even and those of the odd lanes, n times over,
  * transposes them: first the lanes' parts of 16 bytes, then the lanes within these, SIDE rows after SIDE rows, for the first terms
- * of few.h to begin: it is 1.03 times as fast so, forty layers. Half as many ROWS take one time less, which transposes each of
- * their halves. */
+ * of few.h to begin: it is 1.03 times as fast so, forty layers. Fewer ROWS take fewer times, which transposes each of as many
+ * parts of the lanes. */
 INLINE void NAME(transpose)(const int ROWS, vec *row) {
     vec next[LANES];
     UNROLL for (int stage = SIDE; stage < ROWS; stage *= 2) {

@@ -8,6 +8,7 @@ enum { LOW = 1, HIGH = 2, RELU = 4 }; /* bounds: a low and a high one; or a low 
 enum { MOST_LONE = 4 };   /* columns beyond the vectors that a tile takes along: one or so many */
 enum { FEW = 4 };       /* channels that mix.h takes, vectors that pick.h does */
 enum { MOST_FEW = 12 };   /* outputs that few.h gives */
+enum { MOST_BY_VECTORS = 6 }; /* of these that leave registers for whole vectors of x */
 enum { LOW_SUMS = 16 };   /* vectors of sums in a low tile */
 enum { MOST_SHORT = 14 }; /* terms of the sums of short.h */
 enum { MOST_PLANES = 7 }; /* and of planes.h */
@@ -17,6 +18,8 @@ enum { LINE_BYTES = 64 };
 #define PREFETCH(p) __builtin_prefetch(p, 0, 2)
 #define PREFETCH_NEAR(p) __builtin_prefetch(p, 0, 3)
 enum { NOWHERE, INTO_FIRST, INTO_SECOND }; /* where few.h prefetches to */
+/* Pixels that lie a multiple of so many bytes apart evict each other from the first level (few.h). */
+enum { EVICTING_BYTES = 2048 };
 /* What the steps of a tile prefetch, if anything. STRIP: of x, into the first level, what comes STEPS_AHEAD later, also the
  * first rows of the strip that the next tile reads: nineteen layers in NCHW whose x is in the third level take 1.07 times as
  * long with a whole strip ahead and into the second level, 1.00 to 1.01 times with 8, 24 or 32 steps. BLOCK: a line of a walk

@@ -40,15 +40,11 @@ cdef inline Py_ssize_t pixels_ahead(const Plan *p) noexcept nogil:
 
 cdef inline bint transpose_for(const Plan *p) noexcept nogil:
     """Whether few.h pays. For more than FEW outputs pixels are a square at least, and from memory six of them: 103 to 9
-    channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94 times, 24 to 6 0.7 times. And
-    they fill a quarter of the square that is transposed last, which costs as much as if it were full, or there are two whole
-    ones beside it: 17 to 6 and 19 to 12 channels would be 0.87 times as fast, 17 to 2 are 1.75 times, to 4 1.47 (Zen 4)."""
-    cdef Py_ssize_t lanes = p.kernels.lanes
+    channels on 350×350 pixels, NHWC, run 1.3 times as fast so, 48 to 9 on 512×512 would 0.94 times, 24 to 6 0.7 times. Near,
+    17 to 5, 9 and 10 are 1.1 to 1.28 times as fast so, to 7 and 12 0.97 times (Zen 4)."""
     if p.c_out <= FEW:
         return True
-    if p.c_in < lanes * (6 if pixels_come_from_memory(p) else 1):
-        return False
-    return p.c_in > 2 * lanes or (p.c_in - 1) % lanes >= lanes // 4 - 1
+    return p.c_in >= p.kernels.lanes * (6 if pixels_come_from_memory(p) else 1)
 
 
 cdef inline tile_kernel short_of(const Plan *p) noexcept nogil:

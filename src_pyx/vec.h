@@ -10,8 +10,8 @@
  *   vlanes, vlanes_of(n)  the first n lanes, 0 <= n <= LANES, for loads of as many lanes from several places
  *   vload_of(p, lanes)    vload_n of these lanes
  *   vload_last            vload_n for an n that is mostly LANES
- *   vhalves(p, q)         half the lanes from p, from the middle on as many from q
- *   vhalves_n(p, n, q, m) likewise the first n lanes from p, m from q, at most half of them each; others are zero
+ *   vwith_part(x, parts, i, p)  x with the i-th of so many parts from p; the first comes first, and leaves nothing of x
+ *   vwith_part_n(…, n)    likewise the first n lanes of the part; the first makes the others zero
  *   vfirst_halves(a, b)   the first half of a, then that of b; vlast_halves the second ones
  *   vset1                 every lane from the element at an address
  *   vfma(a, b, c)         a·b + c, rounded once where the set has FMA
@@ -54,8 +54,8 @@
 #define vstore_n NAME(vstore_n)
 #define vlanes NAME(vlanes)
 #define vlanes_of NAME(vlanes_of)
-#define vhalves NAME(vhalves)
-#define vhalves_n NAME(vhalves_n)
+#define vwith_part NAME(vwith_part)
+#define vwith_part_n NAME(vwith_part_n)
 #define vfirst_halves NAME(vfirst_halves)
 #define vlast_halves NAME(vlast_halves)
 #define vload_of NAME(vload_of)
@@ -359,31 +359,34 @@ INLINE vec vpick(vec a, vec b, const lane_index *pick) {
     return _mm256_blendv_ps(_mm256_permutevar8x32_ps(a, i), _mm256_permutevar8x32_ps(b, i), of_b);
 }
 #endif
-#ifdef __AVX2__
-INLINE vec vhalves(const char *p, const char *q) {
-#if VECTOR_BYTES == 64
-    const __m512 first = _mm512_castps256_ps512(_mm256_loadu_ps((const float *)p));
-    return (vec)_mm512_insertf32x8(first, _mm256_loadu_ps((const float *)q), 1);
-#else
-    const __m256 first = _mm256_castps128_ps256(_mm_loadu_ps((const float *)p));
-    return (vec)_mm256_insertf128_ps(first, _mm_loadu_ps((const float *)q), 1);
-#endif
-}
-#else /* one part: never called */
-INLINE vec vhalves(const char *p, const char *q) { return (void)q, vload(p); }
-#endif
 #ifdef __AVX512F__
-/* Two loads into one register take no shuffle. */
-INLINE vec vhalves_n(const char *p, int n, const char *q, int m) {
-    return OP(mask_loadu)(vload_n(p, n), vlanes_of(m) << LANES / 2, q - sizeof(vec) / 2);
+/* A load that leaves the other lanes as they are takes no unit of multiply-adds, as an insertion does; of doubles, which have fewer
+ * shuffles beside, insertions are as fast or faster. */
+INLINE vec vwith_part(vec x, int parts, int i, const char *p) {
+    const int lanes = LANES / parts;
+    if (i == 0) return parts == 2 ? vload_half(p) : (vec)_mm512_zextsi128_si512(_mm_loadu_si128((const __m128i *)p));
+#ifdef REAL_IS_DOUBLE
+    if (parts == 2) return (vec)_mm512_insertf32x8((__m512)x, _mm256_loadu_ps((const float *)p), 1);
+#endif
+    return OP(mask_loadu)(x, vlanes_of(lanes) << i * lanes, p - i * lanes * sizeof(REAL));
+}
+INLINE vec vwith_part_n(vec x, int parts, int i, const char *p, int n) {
+    const int lanes = LANES / parts;
+    return i == 0 ? vload_n(p, n) : OP(mask_loadu)(x, vlanes_of(n) << i * lanes, p - i * lanes * sizeof(REAL));
 }
 #elif defined(__AVX2__)
-INLINE vec vhalves_n(const char *p, int n, const char *q, int m) {
-    const vlanes second = _mm256_andnot_si256(vlanes_of(LANES / 2), vlanes_of(LANES / 2 + m));
-    return OP(or)(vload_n(p, n), vload_of(q - sizeof(vec) / 2, second));
+INLINE vec vwith_part(vec x, int parts, int i, const char *p) {
+    const __m128 part = _mm_loadu_ps((const float *)p);
+    return (vec)(i == 0 ? _mm256_castps128_ps256(part) : _mm256_insertf128_ps((__m256)x, part, 1));
+}
+INLINE vec vwith_part_n(vec x, int parts, int i, const char *p, int n) {
+    if (i == 0) return vload_n(p, n);
+    const vlanes second = _mm256_andnot_si256(vlanes_of(LANES / 2), vlanes_of(LANES / 2 + n));
+    return OP(or)(x, vload_of(p - sizeof(vec) / 2, second));
 }
 #else
-INLINE vec vhalves_n(const char *p, int n, const char *q, int m) { return (void)q, (void)m, vload_n(p, n); }
+INLINE vec vwith_part(vec x, int parts, int i, const char *p) { return vload(p); }
+INLINE vec vwith_part_n(vec x, int parts, int i, const char *p, int n) { return vload_n(p, n); }
 #endif
 #undef OP
 #undef SUFFIX

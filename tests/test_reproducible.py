@@ -105,7 +105,14 @@ def test_residual_and_bounds_come_after_a_sum_in_parts(isa, layout, dtype, rng, 
 
 
 @pytest.mark.parametrize(
-    "size", ((64, 12, 140, 141), (64, 70, 140, 144), (20, 96, 140, 141), (300, 40, 60, 61), (40, 1, 290, 301))
+    "size",
+    (
+        (64, 12, 140, 141),
+        (64, 70, 140, 144),
+        (20, 96, 140, 141),
+        (300, 40, 60, 61),
+        (40, 1, 290, 301),
+    ),
 )
 def test_corners_of_planes_beyond_every_cache(isa, layout, rng, size):
     """Such planes are read some channels at a time or written all channels at a time, those of a corner alone are not."""
@@ -253,6 +260,33 @@ def test_rows_of_the_weight(isa, layout, dtype, rng):
     for first, last in ((0, 1), (0, 13), (13, 97), (40, 73), (96, 97)):
         y = convolve(x, weight[first:last], bias[first:last], layout=layout)
         assert same_bits(y, whole[:, first:last])
+
+
+@pytest.mark.parametrize("c_in", (5, 8, 12, 17, 22, 23, 28, 36, 51, 512))
+def test_few_outputs(isa, dtype, rng, c_in):
+    """They have a kernel of their own where channels lie side by side, for every number of terms left over, of whole vectors of
+    pixels and not, also where pixels evict each other from a cache."""
+    for c_out in range(1, 13):
+        x, weight, bias, _ = operands(rng, (1, c_in, c_out, 1, 53), dtype)
+        apart = np.empty((1, 1, 53, 4096 // x.itemsize), dtype)[..., :c_in]
+        for width in (53, 32, 16, 15):
+            expected = convolve(x[..., :width], weight, bias, layout="NCHW", activation="relu")
+            assert same_bits(convolve(x[..., :width], weight, bias, layout="NHWC", activation="relu"), expected), (
+                c_out,
+                width,
+            )
+            apart[...] = np.moveaxis(x, 1, -1)
+            y = conv1x1(apart[..., :width, :], weight, bias, layout="NHWC", activation="relu")
+            assert same_bits(canonical(y, "NHWC"), expected), (c_out, width)
+
+
+@pytest.mark.parametrize("size", ((27, 4, 390, 401), (100, 9, 220, 230), (44, 3, 100, 110), (19, 10, 150, 160)))
+def test_few_outputs_of_pixels_beyond_near_caches(isa, rng, size):
+    """What later pixels need is prefetched, and pixels from memory are read by whole vectors."""
+    x, weight, bias, _ = operands(rng, (1, *size), "float32")
+    y = convolve(x, weight, bias, layout="NHWC")
+    for corner in ((..., slice(7), slice(9)), (..., slice(-7, None), slice(-9, None))):
+        assert same_bits(y[corner], convolve(x[corner], weight, bias, layout="NHWC"))
 
 
 @pytest.mark.parametrize("c_in, c_out", ((9, 20), (33, 17), (40, 43), (70, 100), (130, 18), (30, 225)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mutant import CHAIN, GUARDS, KEPT, LARGE, LONE, RESTS, SPECIAL, STRIDES, VIEWS, Mutant
+from .mutant import CHAIN, FEW, GUARDS, KEPT, LARGE, LONE, RESTS, SPECIAL, STRIDES, VIEWS, Mutant
 
 MUTANTS = (
     Mutant(
@@ -128,7 +128,13 @@ MUTANTS = (
         GUARDS,
         isa="avx512",
     ),
-    Mutant("order of pixels in parts", "few.h", (("LANE_PIXEL(j, PARTS_OF(C_OUT))", "j"),), GUARDS, isa="avx512"),
+    Mutant(
+        "order of pixels in parts",
+        "few.h",
+        (("LANE_PIXEL(LANE_OF(j, i, ROWS), PARTS_OF(C_OUT))", "LANE_OF(j, i, ROWS)"),),
+        GUARDS,
+        isa="avx512",
+    ),
     Mutant("bound above, few channels", "bounds.h", (("if (bounded & HIGH)", "if (0)"),), GUARDS, isa="avx2"),
     Mutant("zero, few channels", "bounds.h", (("if (bounded) y = HALF ?", "if (0) y = HALF ?"),), SPECIAL, isa="avx2"),
     Mutant(
@@ -290,12 +296,7 @@ MUTANTS = (
     Mutant(
         "last terms of few outputs",
         "few.h",
-        (
-            (
-                "NAME(terms_of_pixels)(C_OUT, V, AHEAD, t, a, b, last, ahead, (int)k",
-                "NAME(terms_of_pixels)(C_OUT, V, AHEAD, t, a, b, last, ahead, LANES",
-            ),
-        ),
+        (("ADD_VECTORS((int)k);", "ADD_VECTORS(LANES);"),),
         GUARDS,
         isa="avx512",
     ),
@@ -309,9 +310,27 @@ MUTANTS = (
     Mutant(
         "pixels of the rest", "few.h", (("const int first = j * row;", "const int first = j;"),), RESTS, isa="avx512"
     ),
-    Mutant("pixels of more outputs", "few.h", (("row[i], C_OUT);", "row[i], LANES);"),), GUARDS, isa="avx512"),
     Mutant(
-        "pixels from memory", "few.h", (("SECOND, t, a, LANES", "SECOND, t, a + t->a_row, LANES"),), LARGE, isa="avx512"
+        "pixels of more outputs",
+        "few.h",
+        (("to, out, all);\n                else", "to, out, LANES);\n                else"),),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant(
+        "last pixels of more outputs",
+        "few.h",
+        (("left - j * PIXELS < PIXELS ? left - j * PIXELS : PIXELS", "PIXELS"),),
+        GUARDS,
+        isa="avx512",
+    ),
+    Mutant("outputs picked together", "few.h", (("o / SIDE, pixel * SIDE", "o / SIDE, pixel"),), GUARDS, isa="avx512"),
+    Mutant(
+        "pixels from memory",
+        "few.h",
+        (("else ALL_TERMS(BY_VECTORS, INTO_SECOND", "else a += t->a_row, ALL_TERMS(BY_VECTORS, INTO_SECOND"),),
+        FEW,
+        isa="avx512",
     ),
     Mutant(
         "bounds of few outputs",
@@ -321,19 +340,31 @@ MUTANTS = (
         isa="avx512",
     ),
     Mutant("weights of few outputs", "few.h", (("vfma_at(b + o *", "vfma_at(b + 0 *"),), GUARDS, isa="avx2"),
-    Mutant("two pixels in a vector", "few.h", (("(j) / SIDE * 2 * SIDE", "(j) / SIDE * SIDE"),), GUARDS, isa="avx512"),
-    Mutant("second half of terms", "few.h", (("vlast_halves(", "vfirst_halves("),), GUARDS, isa="avx512"),
-    Mutant("whole halves", "few.h", (("vhalves(p, q)", "vhalves(p, p)"),), GUARDS, isa="avx2"),
-    Mutant("pixels side by side", "few.h", (("bounds, sum[o * V + v]", "bounds, sum[o * V]"),), GUARDS, isa="avx512"),
-    Mutant("second pixels of vectors", "few.h", (("second < count ?", "1 ?"),), GUARDS, isa="avx2"),
     Mutant(
-        "last pixels' second halves",
-        "vec.h",
-        (("vlanes_of(m) << LANES / 2", "vlanes_of(m) << 1"),),
+        "two pixels in a vector",
+        "few.h",
+        (("(j) / SIDE * (LANES / (ROWS) * SIDE)", "(j) / SIDE * SIDE"),),
         GUARDS,
         isa="avx512",
     ),
-    Mutant("last pixels of few outputs", "few.h", (("pixel < last ?", "1 ?"),), GUARDS, isa="avx2"),
+    Mutant("second half of terms", "few.h", (("vlast_halves(", "vfirst_halves("),), GUARDS, isa="avx512"),
+    Mutant(
+        "parts of 16 bytes",
+        "few.h",
+        (("ADD(SIDE, 1, ahead, SIDE)", "ADD(SIDE, 1, ahead, SIDE - 1)"),),
+        FEW,
+        isa="avx512",
+    ),
+    Mutant("whole halves", "vec.h", (("(__m256)x, part, 1)", "(__m256)x, part, 0)"),), GUARDS, isa="avx2"),
+    Mutant("pixels side by side", "few.h", (("bounds, sum[o * V + v]", "bounds, sum[o * V]"),), GUARDS, isa="avx512"),
+    Mutant("last pixels of few outputs", "few.h", (("p, pixel < count ? terms : 0", "p, terms"),), GUARDS, isa="avx2"),
+    Mutant(
+        "last pixels' second halves",
+        "vec.h",
+        (("vlanes_of(n) << i * lanes", "vlanes_of(n + 1) << i * lanes"),),
+        GUARDS,
+        isa="avx512",
+    ),
     Mutant("one output in cuts", "few.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
     Mutant("residual of one output", "few.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),
     Mutant("weights of short sums", "short.h", (("t->b + k * t->b_k", "t->b + 0 * t->b_k"),), GUARDS, isa="avx512"),

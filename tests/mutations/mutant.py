@@ -23,6 +23,10 @@ DEEP = (
     "test_reproducible.py::test_deep_chains_are_not_split",
     "test_numbers.py::test_depth_beyond_every_block",
 )
+FEW = (
+    "test_reproducible.py::test_few_outputs",
+    "test_reproducible.py::test_few_outputs_of_pixels_beyond_near_caches",
+)
 RESTS = ("test_reproducible.py::test_last_outputs_apart_from_tiles",)
 KEPT = ("test_reproducible.py::test_kept_x",)
 LONE = ("test_reproducible.py::test_pixels_beyond_whole_and_half_vectors",)

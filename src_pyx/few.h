@@ -240,8 +240,7 @@ INLINE void NAME(few)(const int C_OUT, const int APART, const int BY_VECTORS, co
 }
 
 /* More than FEW outputs where they leave a vector of tiles half empty, need no more registers than there are, and are faster so:
- * 24, 32 and 64 channels to 7 outputs 1.2 times, 100 to 9 1.3; not 8, for which tiles have half vectors; 24 to 103 channels to 13
- * and 14 outputs would be 0.97 and 0.93 times. With AVX2 20 channels to 10 outputs would be 0.87 times (Zen 4). */
+ * 24, 32 and 64 channels to 7 outputs 1.1 to 1.2 times, 100 to 9 1.3; not 8, for which tiles have half vectors (Zen 4). */
 #undef FEWS
 #if VREGS != 32
 #define FEWS(X) X(2) X(3) X(4)

@@ -105,14 +105,7 @@ def test_residual_and_bounds_come_after_a_sum_in_parts(isa, layout, dtype, rng, 
 
 
 @pytest.mark.parametrize(
-    "size",
-    (
-        (64, 12, 140, 141),
-        (64, 70, 140, 144),
-        (20, 96, 140, 141),
-        (300, 40, 60, 61),
-        (40, 1, 290, 301),
-    ),
+    "size", ((64, 12, 140, 141), (64, 70, 140, 144), (20, 96, 140, 141), (300, 40, 60, 61), (40, 1, 290, 301))
 )
 def test_corners_of_planes_beyond_every_cache(isa, layout, rng, size):
     """Such planes are read some channels at a time or written all channels at a time, those of a corner alone are not."""
@@ -271,10 +264,8 @@ def test_few_outputs(isa, dtype, rng, c_in):
         apart = np.empty((1, 1, 53, 4096 // x.itemsize), dtype)[..., :c_in]
         for width in (53, 32, 16, 15):
             expected = convolve(x[..., :width], weight, bias, layout="NCHW", activation="relu")
-            assert same_bits(convolve(x[..., :width], weight, bias, layout="NHWC", activation="relu"), expected), (
-                c_out,
-                width,
-            )
+            y = convolve(x[..., :width], weight, bias, layout="NHWC", activation="relu")
+            assert same_bits(y, expected), (c_out, width)
             apart[...] = np.moveaxis(x, 1, -1)
             y = conv1x1(apart[..., :width, :], weight, bias, layout="NHWC", activation="relu")
             assert same_bits(canonical(y, "NHWC"), expected), (c_out, width)

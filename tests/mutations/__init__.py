@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import calls, kernels
+from . import calls, kernels, untiled
 
-MUTANTS = (*kernels.MUTANTS, *calls.MUTANTS)
+MUTANTS = (*kernels.MUTANTS, *untiled.MUTANTS, *calls.MUTANTS)

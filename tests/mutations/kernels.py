@@ -1,8 +1,8 @@
-"""Mutants of what vectors compute and copy: tiles, mixing, packing, conversion."""
+"""Mutants of what tiles compute, and of copies: packing, conversion."""
 
 from __future__ import annotations
 
-from .mutant import CHAIN, FEW, GUARDS, KEPT, LARGE, LONE, RESTS, SPECIAL, STRIDES, VIEWS, Mutant
+from .mutant import CHAIN, GUARDS, KEPT, LARGE, LONE, SPECIAL, STRIDES, VIEWS, Mutant
 
 MUTANTS = (
     Mutant(
@@ -89,23 +89,9 @@ MUTANTS = (
         isa="avx512",
     ),
     Mutant(
-        "load of few channels",
-        "mix.h",
-        (("vload_n(a + v * sizeof(vec), NAME(lanes_left)(left * C_IN, v))", "vload(a + v * sizeof(vec))"),),
-        GUARDS,
-        isa="avx2",
-    ),
-    Mutant(
         "last vector of interleaved rows",
         "copy.h",
         (("else vstore_n(dst, x, NAME(lanes_left)(left * n1, v));", "else vstore(dst, x);"),),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant(
-        "lanes left of few channels",
-        "pick.h",
-        (("left < LANES ? (int)left : LANES", "left < LANES ? (int)left + 1 : LANES"),),
         GUARDS,
         isa="avx512",
     ),
@@ -115,25 +101,6 @@ MUTANTS = (
         (("if (bounded & LOW)", "if (0)"),),
         GUARDS,
         isa="avx2",
-    ),
-    Mutant("order of one output", "mix.h", (("if (PARTS && C_OUT == 1)", "if (0)"),), GUARDS, isa="avx512"),
-    Mutant("pixels beyond the last", "spread.h", (("left * C_IN >= loaded", "left >= LANES"),), GUARDS, isa="avx512"),
-    Mutant("load of spread terms", "spread.h", (("WHOLE ? vload(p) :", "1 ? vload(p) :"),), GUARDS, isa="avx2"),
-    Mutant("store of spread pixels", "spread.h", (("left * C_OUT, v)", "LANES * C_OUT, v)"),), GUARDS, isa="avx512"),
-    Mutant("channels of spread pixels", "spread.h", (("output % C_OUT;", "i % C_OUT;"),), GUARDS, isa="avx2"),
-    Mutant(
-        "terms of spread pixels",
-        "spread.h",
-        (("FIRST_PIXEL(v, C_OUT) + k;", "FIRST_PIXEL(v, C_OUT);"),),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant(
-        "order of pixels in parts",
-        "few.h",
-        (("LANE_PIXEL(LANE_OF(j, i, ROWS), PARTS_OF(C_OUT))", "LANE_OF(j, i, ROWS)"),),
-        GUARDS,
-        isa="avx512",
     ),
     Mutant("bound above, few channels", "bounds.h", (("if (bounded & HIGH)", "if (0)"),), GUARDS, isa="avx2"),
     Mutant("zero, few channels", "bounds.h", (("if (bounded) y = HALF ?", "if (0) y = HALF ?"),), SPECIAL, isa="avx2"),
@@ -293,71 +260,7 @@ MUTANTS = (
         isa="avx512",
         vendor="GenuineIntel",
     ),
-    Mutant(
-        "last terms of few outputs",
-        "few.h",
-        (("ADD_VECTORS((int)k);", "ADD_VECTORS(LANES);"),),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant(
-        "last pixels of the rest",
-        "few.h",
-        (("left >= LANES ? LANES / SIDE :", "1 ? LANES / SIDE :"),),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant(
-        "pixels of the rest", "few.h", (("const int first = j * row;", "const int first = j;"),), RESTS, isa="avx512"
-    ),
-    Mutant(
-        "pixels of more outputs",
-        "few.h",
-        (("to, out, all);\n                else", "to, out, LANES);\n                else"),),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant(
-        "last pixels of more outputs",
-        "few.h",
-        (("left - j * PIXELS < PIXELS ? left - j * PIXELS : PIXELS", "PIXELS"),),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant("outputs picked together", "few.h", (("o / SIDE, pixel * SIDE", "o / SIDE, pixel"),), GUARDS, isa="avx512"),
-    Mutant(
-        "pixels from memory",
-        "few.h",
-        (("else ALL_TERMS(BY_VECTORS, INTO_SECOND", "else a += t->a_row, ALL_TERMS(BY_VECTORS, INTO_SECOND"),),
-        FEW,
-        isa="avx512",
-    ),
-    Mutant(
-        "bounds of few outputs",
-        "few.h",
-        (("NAME(within)(0, t->bounded, bounds, sum[o * V + v]);", "sum[o * V + v];"),),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant("weights of few outputs", "few.h", (("vfma_at(b + o *", "vfma_at(b + 0 *"),), GUARDS, isa="avx2"),
-    Mutant(
-        "two pixels in a vector",
-        "few.h",
-        (("(j) / SIDE * (LANES / (ROWS) * SIDE)", "(j) / SIDE * SIDE"),),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant("second half of terms", "few.h", (("vlast_halves(", "vfirst_halves("),), GUARDS, isa="avx512"),
-    Mutant(
-        "parts of 16 bytes",
-        "few.h",
-        (("ADD(SIDE, 1, ahead, SIDE)", "ADD(SIDE, 1, ahead, SIDE - 1)"),),
-        FEW,
-        isa="avx512",
-    ),
     Mutant("whole halves", "vec.h", (("(__m256)x, part, 1)", "(__m256)x, part, 0)"),), GUARDS, isa="avx2"),
-    Mutant("pixels side by side", "few.h", (("bounds, sum[o * V + v]", "bounds, sum[o * V]"),), GUARDS, isa="avx512"),
-    Mutant("last pixels of few outputs", "few.h", (("p, pixel < count ? terms : 0", "p, terms"),), GUARDS, isa="avx2"),
     Mutant(
         "last pixels' second halves",
         "vec.h",
@@ -365,50 +268,6 @@ MUTANTS = (
         GUARDS,
         isa="avx512",
     ),
-    Mutant("one output in cuts", "few.h", (("t->start_row ? ", "0 ? "),), GUARDS, isa="avx512"),
-    Mutant("residual of one output", "few.h", (("t->residual + offset", "t->residual"),), GUARDS, isa="avx2"),
-    Mutant("weights of short sums", "short.h", (("t->b + k * t->b_k", "t->b + 0 * t->b_k"),), GUARDS, isa="avx512"),
-    Mutant("last vector of short sums", "short.h", (("if (v < V - 1 || last == FULL)", "if (1)"),), GUARDS, isa="avx2"),
-    Mutant(
-        "last pixels of short sums", "short.h", (("for (; left > 0; left--", "for (; 0; left--"),), GUARDS, isa="avx2"
-    ),
-    Mutant(
-        "bounds of short sums",
-        "short.h",
-        (("NAME(within)(IS_HALF(v), BOUNDED, bounds, y[i][v])", "y[i][v]"),),
-        GUARDS,
-        isa="avx2",
-    ),
-    Mutant("weights of planes", "planes.h", (("FMA_AT, a + k * a_k", "FMA_AT, a + 0 * a_k"),), GUARDS, isa="avx2"),
-    Mutant("term of short sums", "short.h", (("weight + k * V, y[i]", "weight, y[i]"),), GUARDS, isa="avx2"),
-    Mutant("last pixels of planes", "planes.h", (("left < LANES ? (int)left : LANES", "LANES"),), GUARDS, isa="avx2"),
-    Mutant(
-        "last store of planes",
-        "planes.h",
-        (("if (v < V - 1 || last == LANES) vstore(c", "if (1) vstore(c"),),
-        GUARDS,
-        isa="avx2",
-    ),
-    Mutant("residual of planes", "planes.h", (("residual += residual_row", ""),), GUARDS, isa="avx2"),
-    Mutant(
-        "bands of planes' residual",
-        "planes.h",
-        (("line * t->residual_line", "0 * t->residual_line"),),
-        GUARDS,
-        isa="avx512",
-    ),
-    Mutant("bands of planes' sums", "planes.h", (("line * t->start_line", "0 * t->start_line"),), GUARDS, isa="avx2"),
-    Mutant("bands of planes' weights", "planes.h", (("line * t->a_line", "0 * t->a_line"),), GUARDS, isa="avx512"),
-    Mutant("bounds of planes", "planes.h", (("NAME(within)(0, BOUNDED, bounds, y[v])", "y[v]"),), GUARDS, isa="avx2"),
-    Mutant(
-        "three channels apart",
-        "pick.h",
-        (("EACH_HALF(first, r, 1, 3, 8, 11)", "EACH_HALF(first, r, 1, 3, 8, 10)"),),
-        GUARDS,
-        isa="avx2",
-    ),
-    Mutant("three channels together", "pick.h", (("y[1] = vmerge(r, p)", "y[1] = vmerge(p, r)"),), GUARDS, isa="avx2"),
-    Mutant("four channels beside three", "mix.h", (("if (!PARTS) NAME(fours_apart)(in);", ""),), GUARDS, isa="avx2"),
     Mutant("outputs of lines side by side", "real.h", ((", c += t->c_line", ""),), LARGE, isa="avx2"),
     Mutant(
         "residual of lines side by side",

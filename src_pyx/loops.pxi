@@ -370,12 +370,12 @@ cdef void task(const Call *call, char *scratch, Py_ssize_t number) noexcept nogi
     cdef Py_ssize_t segments = over(p.pixels, p.segment), blocks = p.blocks * segments * p.groups
     cdef Py_ssize_t share = over(number, blocks), segment = over(number - share * blocks, p.blocks)
     cdef Py_ssize_t i = number - share * blocks - segment * p.blocks
-    cdef Py_ssize_t grains = ceil_div(p.segment, p.granule), begin = fair_part(grains, p.blocks, i) * p.granule
+    cdef Py_ssize_t grains = ceil_div(p.segment - p.lone, p.granule), begin = fair_part(grains, p.blocks, i) * p.granule
     cdef Py_ssize_t low = part(p.panels, p.shares, share), high = part(p.panels, p.shares, share + 1)
     cdef Block block
     block.group = over(segment, segments)
     block.first = (segment - block.group * segments) * p.segment + begin
-    block.count = min(fair_part(grains, p.blocks, i + 1) * p.granule, p.segment) - begin
+    block.count = (p.segment if i + 1 == p.blocks else fair_part(grains, p.blocks, i + 1) * p.granule) - begin
     block.x = <char *> call.x + block.group * p.c_in * p.x.channel
     block.out = call.out + block.group * p.c_out * p.out.channel
     block.residual = <char *> call.residual

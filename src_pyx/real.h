@@ -74,30 +74,39 @@ TILES(HALF_TILE)
  * vector of doubles, by one). As high as many bands are; a vector holds the rows, and sums leave registers for it. */
 #undef LONES
 #undef LONES_OF_4
-#if HAS_HALF
 #define FROM_4_TO_6(X, V) X(4, V) X(5, V) X(6, V)
 #define FROM_4_TO_8(X, V) FROM_4_TO_6(X, V) X(7, V) X(8, V)
+#if HAS_HALF
 #define LONES(X) FROM_4_TO_8(X, 1) FROM_4_TO_8(X, 2) FROM_4_TO_8(X, 3) FROM_4_TO_6(X, 4)
-#ifdef REAL_IS_DOUBLE
-#define LONES_OF_4(X)
-#else
-#define LONES_OF_4(X) FROM_4_TO_8(X, 1) FROM_4_TO_8(X, 2) FROM_4_TO_6(X, 3)
-#endif
-#define LONE_OF(R, V, N)                                                                                            \
-    static void NAME(tile_##R##x##V##_lone##N)(const struct tile_run *t) { NAME(tiles)(R, V, 0, N, 1, t); }        \
-    static void NAME(tile_##R##x##V##_half_lone##N)(const struct tile_run *t) { NAME(tiles)(R, V, 1, N, 1, t); }
-#define LONE_1(R, V) LONE_OF(R, V, 1)
-#define LONE_4(R, V) LONE_OF(R, V, 4)
-LONES(LONE_1)
-LONES_OF_4(LONE_4)
+#elif defined(__AVX2__) && !defined(REAL_IS_DOUBLE)
+#define LONES(X) FROM_4_TO_6(X, 1) FROM_4_TO_6(X, 2)
 #else
 #define LONES(X)
+#endif
+#if HAS_HALF && !defined(REAL_IS_DOUBLE)
+#define LONES_OF_4(X) FROM_4_TO_8(X, 1) FROM_4_TO_8(X, 2) FROM_4_TO_6(X, 3)
+#else
 #define LONES_OF_4(X)
 #endif
+#define LONE_OF(R, V, KIND, HALF, N) \
+    static void NAME(tile_##R##x##V##KIND##_lone##N)(const struct tile_run *t) { NAME(tiles)(R, V, HALF, N, 1, t); }
+#define LONE_1(R, V) LONE_OF(R, V, , 0, 1)
+#define LONE_4(R, V) LONE_OF(R, V, , 0, 4)
+LONES(LONE_1)
+LONES_OF_4(LONE_4)
 #define LONE_1_ENTRY(R, V) [R][V] = NAME(tile_##R##x##V##_lone1),
 #define LONE_4_ENTRY(R, V) [R][V] = NAME(tile_##R##x##V##_lone4),
+#if HAS_HALF
+#define HALF_LONE_1(R, V) LONE_OF(R, V, _half, 1, 1)
+#define HALF_LONE_4(R, V) LONE_OF(R, V, _half, 1, 4)
+LONES(HALF_LONE_1)
+LONES_OF_4(HALF_LONE_4)
 #define HALF_LONE_1_ENTRY(R, V) [R][V] = NAME(tile_##R##x##V##_half_lone1),
 #define HALF_LONE_4_ENTRY(R, V) [R][V] = NAME(tile_##R##x##V##_half_lone4),
+#else /* the plan has none: a vector is no cheaper in part */
+#define HALF_LONE_1_ENTRY(R, V)
+#define HALF_LONE_4_ENTRY(R, V)
+#endif
 
 const struct kernels NAME(kernels) = {
     .lanes = LANES,

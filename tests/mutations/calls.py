@@ -9,6 +9,7 @@ from .mutant import (
     GUARDS,
     KEPT,
     LARGE,
+    LONE,
     PACKED,
     PAGES,
     REPEATS,
@@ -119,6 +120,12 @@ MUTANTS = (
         (("here.bounded, here.residual = 0, NULL", "here.bounded = 0"),),
         CUTS,
         isa="avx2",
+    ),
+    Mutant(
+        "last pixels of a stretch",
+        "loops.pxi",
+        (("(p.segment if i + 1 == p.blocks else", "(min(grains * p.granule, p.segment) if i + 1 == p.blocks else"),),
+        LONE,
     ),
     Mutant("bias at each slice", "loops.pxi", (("        if i > 0:\n", "        if False:\n"),), DEEP, isa="avx2"),
     Mutant(

@@ -192,6 +192,13 @@ MUTANTS = (
         "rows of lone columns", "tile.h", (("each[i] + r, sizeof(REAL)", "each[i], sizeof(REAL)"),), LONE, isa="avx512"
     ),
     Mutant(
+        "rows beside lone columns",
+        "tile.h",
+        (("VREGS == 16 ? vload(*a)", "VREGS == 16 ? vload(*b)"),),
+        LONE,
+        isa="avx2",
+    ),
+    Mutant(
         "lone columns in cuts",
         "tile.h",
         (("start + WHOLE_BYTES + i * unit", "start + WHOLE_BYTES"),),

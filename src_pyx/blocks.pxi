@@ -191,7 +191,7 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         fewest = p.blocks if p.cuts > 1 and (p.x.packed or p.kept) else 1
         p.blocks = max(fewest, min(ceil_div(ceil_div(tasks * p.blocks, threads) * threads, tasks), p.segment // least))
         p.shares = min(p.panels, max(1, ceil_div(threads, tasks * p.blocks)))
-    p.block = ceil_div(ceil_div(p.segment - p.lone, p.granule), p.blocks) * p.granule + p.lone
+    p.block = min(ceil_div(ceil_div(p.segment - p.lone, p.granule), p.blocks) * p.granule + p.lone, p.segment)
     # signals are looked for between tasks: 4096 to 128256 channels would else be more than a second each
     fewest = <Py_ssize_t> (<double> p.block * p.c_in * p.c_out / SIGNAL_WORK)
     if fewest > p.shares:            # whole parts of what each thread has

@@ -126,6 +126,7 @@ MUTANTS = (
         "loops.pxi",
         (("(p.segment if i + 1 == p.blocks else", "(min(grains * p.granule, p.segment) if i + 1 == p.blocks else"),),
         LONE,
+        isa="avx2",
     ),
     Mutant("bias at each slice", "loops.pxi", (("        if i > 0:\n", "        if False:\n"),), DEEP, isa="avx2"),
     Mutant(

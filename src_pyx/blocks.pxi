@@ -186,9 +186,9 @@ cdef void choose_plan(Plan *p, int threads) noexcept nogil:
         p.shares = threads
     elif threads > 1 and tasks * p.blocks < (32 if p.blocks > 1 else 8) * threads:
         # as many blocks as make the threads' parts equal, as long as each has a full tile: 768 to 128 channels on 56×56
-        # pixels, NHWC, in 20 parts in place of 19, take two threads 0.93 times as long; no fewer where a strip of a cut of
-        # the sums fills the scratch
-        fewest = p.blocks if p.cuts > 1 and (p.x.packed or p.kept) else 1
+        # pixels, NHWC, in 20 parts in place of 19, take two threads 0.93 times as long; no fewer where a strip fills the
+        # scratch
+        fewest = p.blocks if p.block == least and (p.x.packed or p.kept) else 1
         p.blocks = max(fewest, min(ceil_div(ceil_div(tasks * p.blocks, threads) * threads, tasks), p.segment // least))
         p.shares = min(p.panels, max(1, ceil_div(threads, tasks * p.blocks)))
     p.block = min(ceil_div(ceil_div(p.segment - p.lone, p.granule), p.blocks) * p.granule + p.lone, p.segment)

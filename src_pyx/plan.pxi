@@ -49,9 +49,9 @@ cdef enum:
 cdef enum:
     COLLIDING_ROWS = 48
 
-# Vectors of a stretch so few that a strip of one vector more, which waits for its sums, counts: with lone pixels 512 to 512
-# channels on 5×5 pixels, NCHW, would be 0.91 times as fast with AVX2, 128 to 128 0.97; thirteen layers of 121 to 625 pixels
-# are 1.015 times as fast so (Zen 4).
+# Vectors of a stretch so few that it counts if the last strip has one in place of two, and so waits for its sums: with lone
+# pixels 512 to 512 channels on 5×5 pixels, NCHW, would be 0.91 times as fast with AVX2, 128 to 128 0.97; thirteen layers of
+# 121 to 625 pixels are 1.015 times as fast so (Zen 4).
 cdef enum:
     FEW_VECTORS = 8
 
@@ -236,11 +236,12 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     """Parts of the sums: few enough terms for the scratch of packed or kept x; of x in place, for the second level to hold
     the rows, for rows from afar to be followed and for a TLB to have their pages. To part the sums of more than a few
     outputs, which are read again each time, costs as much as rows that evict each other."""
-    cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, near, lines = lines_held(p.x.channel, p.c_in)
+    cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, near, lines = lines_held(p.x.channel, p.c_in), fewest
     if p.pixels_are_rows:
         strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
     if p.pixels_are_rows or p.out.packed or p.x.packed or p.kept:
-        return max(1, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
+        fewest = ceil_div(p.c_in * padded_row((strip + p.lone) * p.unit), SCRATCH_BYTES) if p.lone and p.x.packed else 1
+        return max(fewest, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
     near = rows_near(p.x.channel, p.c_in)
     if p.c_out <= FEW // 2 and lines <= ROWS_FETCHED and 2 * p.c_in >= 3 * lines and x_is_far(p, p.threads):
         near = lines

@@ -179,10 +179,10 @@ INLINE void NAME(steps_side_by_side)(const int STEPS, const int R, const int V, 
             ADD_TERM(AT_ONCE(r, r % 3 == 1), *a + r * sizeof(REAL), bk, acc[r]);
         if (LONE) {
             /* whole with AVX2, where a mask takes a register: 1.02 times as fast; there is room behind all weights (layer.pxi) */
-            const vec rows = R == LANES / 2 ? vload_half(*a) : VREGS == 16 ? vload(*a) : vload_n(*a, R);
+            const vec rows = VREGS == 16 ? vload(*a) : R == LANES / 2 ? vload_half(*a) : vload_n(*a, R);
             UNROLL for (int j = 0; j < LONE; j++) {
                 const char *const p = *b + WHOLE_BYTES + j * sizeof(REAL);
-                lone[j] = R <= LANES / 2 ? vfma_at_half(p, rows, lone[j]) : vfma_at(p, rows, lone[j]);
+                lone[j] = HAS_HALF && R <= LANES / 2 ? vfma_at_half(p, rows, lone[j]) : vfma_at(p, rows, lone[j]);
                 vstay(lone[j]);
             }
         }

@@ -252,12 +252,22 @@ def test_little_address_space(isa, layout, threads):
 
 @pytest.mark.parametrize(
     "size",
-    ((1, 8, 400, 400), (2, 40, 300, 300), (17, 9, 200, 200), (2500, 900, 7, 7), (70_000, 5, 5, 7), (368, 6016, 18, 37)),
+    (
+        (1, 8, 400, 400),
+        (2, 40, 300, 300),
+        (17, 9, 200, 200),
+        (2500, 900, 7, 7),
+        (70_000, 5, 5, 7),
+        (368, 6016, 18, 37),
+        (8000, 6, 7, 7),
+        (8000, 6, 5, 10),
+    ),
 )
 def test_scratch_of_a_thread(isa, layout, dtype, size):
     """What a plan asks for, where all goes through scratch."""
     c_in, c_out, height, width = size
     x, y = ((c, height, width) if layout == "NCHW" else (height, width, c) for c in (c_in, c_out))
     layer = Conv1x1(np.ones((c_out, c_in), dtype), layout=layout)
-    layer(np.ones(x, ">f4"), residual=np.ones(y, ">f4"))
-    assert 0 < layer._last_plan()["scratch"] <= 1 << 20
+    for threads in (1, 2):
+        layer(np.ones(x, ">f4"), residual=np.ones(y, ">f4"), num_threads=threads)
+        assert 0 < layer._last_plan()["scratch"] <= 1 << 20, threads

@@ -118,8 +118,9 @@ static void check_tile(const struct isa *isa, int R, int V, int a_rows_unit, int
     struct strided a, b, start, c, residual = {0};
     set_bounds(isa, &t);
 
-    if (a_rows_unit) { /* [k][rows]; with lone columns a tile may load a whole vector of them, a step or two more */
-        a = grids(0, down ? tiles : 1, depth + (lone ? 2 : 0), R, R, 1 + (int)any(3), 0, 1);
+    if (a_rows_unit) { /* [k][rows]; beside lone columns AVX2 loads a whole vector of them, which goes into the next step's */
+        const int more = lone && kernels->lanes * unit < LINE_BYTES;
+        a = grids(0, down ? tiles : 1, depth + more, R, R, 1 + (int)any(3), 0, 1);
         t.a_row = unit, t.a_k = a.row;
     } else { /* [rows][k] */
         a = grids(0, down ? tiles : 1, R, depth, depth, 1 + (int)any(3), 1, 1);

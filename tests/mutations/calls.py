@@ -100,6 +100,20 @@ MUTANTS = (
         ("test_memory.py::test_scratch_of_a_thread",),
         isa="avx512",
     ),
+    Mutant(
+        "room for lone pixels",
+        "plan.pxi",
+        (("SCRATCH_BYTES) if p.lone and p.x.packed else 1", "SCRATCH_BYTES) if False else 1"),),
+        ("test_memory.py::test_scratch_of_a_thread",),
+        isa="avx2",
+    ),
+    Mutant(
+        "room for the blocks of two threads",
+        "blocks.pxi",
+        (("p.blocks if p.block == least and", "p.blocks if p.cuts > 1 and"),),
+        ("test_memory.py::test_scratch_of_a_thread",),
+        isa="avx2",
+    ),
     Mutant("bounds other than zero", "layer.pxi", (("low == 0 or high == 0 else -0.0", "True else -0.0"),), SPECIAL),
     Mutant(
         "bounds at a cut of the sum",

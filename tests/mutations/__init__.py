@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import calls, kernels, untiled
+from . import calls, kernels, plans, untiled
 
-MUTANTS = (*kernels.MUTANTS, *untiled.MUTANTS, *calls.MUTANTS)
+MUTANTS = (*kernels.MUTANTS, *untiled.MUTANTS, *plans.MUTANTS, *calls.MUTANTS)

@@ -241,7 +241,7 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
         strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
     if p.pixels_are_rows or p.out.packed or p.x.packed or p.kept:
         fewest = ceil_div(p.c_in * padded_row((strip + p.lone) * p.unit), SCRATCH_BYTES) if p.lone and p.x.packed else 1
-        return max(fewest, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
+        return max(1, fewest, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
     near = rows_near(p.x.channel, p.c_in)
     if p.c_out <= FEW // 2 and lines <= ROWS_FETCHED and 2 * p.c_in >= 3 * lines and x_is_far(p, p.threads):
         near = lines

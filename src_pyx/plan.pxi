@@ -236,12 +236,14 @@ cdef Py_ssize_t cuts_of(const Plan *p) noexcept nogil:
     """Parts of the sums: few enough terms for the scratch of packed or kept x; of x in place, for the second level to hold
     the rows, for rows from afar to be followed and for a TLB to have their pages. To part the sums of more than a few
     outputs, which are read again each time, costs as much as rows that evict each other."""
-    cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, near, lines = lines_held(p.x.channel, p.c_in), fewest
+    cdef Py_ssize_t strip = p.strip_vectors * p.kernels.lanes, near, lines = lines_held(p.x.channel, p.c_in)
+    cdef Py_ssize_t row = 0           # that a term takes in scratch, where x is packed along the pixels
     if p.pixels_are_rows:
         strip = p.kernels.max_rows[p.panel_width // p.kernels.lanes]
     if p.pixels_are_rows or p.out.packed or p.x.packed or p.kept:
-        fewest = ceil_div(p.c_in * padded_row((strip + p.lone) * p.unit), SCRATCH_BYTES) if p.lone and p.x.packed else 1
-        return max(1, fewest, ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
+        if p.x.packed and not p.x_by_depth:
+            row = padded_row((strip + p.lone) * p.unit)
+        return max(1, ceil_div(p.c_in * row, SCRATCH_BYTES), ceil_div(p.c_in * strip * p.unit, PACKED_BYTES))
     near = rows_near(p.x.channel, p.c_in)
     if p.c_out <= FEW // 2 and lines <= ROWS_FETCHED and 2 * p.c_in >= 3 * lines and x_is_far(p, p.threads):
         near = lines

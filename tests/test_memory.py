@@ -261,6 +261,8 @@ def test_little_address_space(isa, layout, threads):
         (368, 6016, 18, 37),
         (8000, 6, 7, 7),
         (8000, 6, 5, 10),
+        (16_384, 6, 4, 5),
+        (32_000, 20, 1, 4),
     ),
 )
 def test_scratch_of_a_thread(isa, layout, dtype, size):

@@ -266,11 +266,11 @@ def test_few_outputs(isa, dtype, rng, c_in):
     for c_out in range(1, 13):
         x, weight, bias, _ = operands(rng, (1, c_in, c_out, 1, 53), dtype)
         apart = np.empty((1, 1, 53, 4096 // x.itemsize), dtype)[..., :c_in]
+        apart[...] = np.moveaxis(x, 1, -1)
         for width in (53, 32, 16, 15):
             expected = convolve(x[..., :width], weight, bias, layout="NCHW", activation="relu")
             y = convolve(x[..., :width], weight, bias, layout="NHWC", activation="relu")
             assert same_bits(y, expected), (c_out, width)
-            apart[...] = np.moveaxis(x, 1, -1)
             y = conv1x1(apart[..., :width, :], weight, bias, layout="NHWC", activation="relu")
             assert same_bits(canonical(y, "NHWC"), expected), (c_out, width)
 

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from .mutant import (
-    DEEP,
-    GUARDS,
-    PACKED,
-    REPEATS,
-    RESTS,
-    VIEWS,
-    Mutant,
-)
+from .mutant import GUARDS, PACKED, REPEATS, RESTS, VIEWS, Mutant
 
 MUTANTS = (
     Mutant(
@@ -37,9 +29,15 @@ MUTANTS = (
     Mutant(
         "room for lone pixels",
         "plan.pxi",
-        (("SCRATCH_BYTES) if p.lone and p.x.packed else 1", "SCRATCH_BYTES) if False else 1"),),
+        (("padded_row((strip + p.lone) * p.unit)", "padded_row(strip * p.unit)"),),
         ("test_memory.py::test_scratch_of_a_thread",),
         isa="avx2",
+    ),
+    Mutant(
+        "room for rows of packed x",
+        "plan.pxi",
+        (("ceil_div(p.c_in * row, SCRATCH_BYTES), ", ""),),
+        ("test_memory.py::test_scratch_of_a_thread",),
     ),
     Mutant(
         "room for the blocks of two threads",
@@ -63,13 +61,6 @@ MUTANTS = (
         isa="avx2",
     ),
     Mutant(
-        "residual of the rest",
-        "untiled.pxi",
-        (("p.out.packed or p.has_residual or p.c_in", "p.out.packed or p.c_in"),),
-        GUARDS,
-        isa="avx2",
-    ),
-    Mutant(
         "band of the rest",
         "packing.pxi",
         (("fair_part(units - alone, bands", "fair_part(units, bands"),),
@@ -81,35 +72,6 @@ MUTANTS = (
         "blocks.pxi",
         (("    end = min(end, panels)\n", ""),),
         RESTS,
-        isa="avx512",
-    ),
-    Mutant(
-        "few outputs in cuts",
-        "untiled.pxi",
-        ((" and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES", ""),),
-        DEEP,
-        isa="avx512",
-    ),
-    Mutant(
-        "residual and short sums", "untiled.pxi", ((" or p.has_residual or p.out", " or p.out"),), GUARDS, isa="avx2"
-    ),
-    Mutant(
-        "panels of short sums",
-        "untiled.pxi",
-        (("p.bands[BY_PANELS] > 1", "p.bands[BY_PANELS] > 2"),),
-        GUARDS,
-        isa="avx2",
-    ),
-    Mutant("outputs of rows of few channels", "untiled.pxi", (("t.c += t.c_line\n", "pass\n"),), GUARDS, isa="avx512"),
-    Mutant("pixels of rows of few channels", "untiled.pxi", (("t.a += t.a_line\n", "pass\n"),), GUARDS, isa="avx512"),
-    Mutant(
-        "sums of rows of few channels", "untiled.pxi", (("t.start += t.start_line\n", "pass\n"),), GUARDS, isa="avx512"
-    ),
-    Mutant(
-        "residual of rows of few channels",
-        "untiled.pxi",
-        (("t.residual += t.residual_line\n", "pass\n"),),
-        GUARDS,
         isa="avx512",
     ),
     Mutant("band of a group", "packing.pxi", (("(group * units * packing.lanes + here.first)", "here.first"),), PACKED),

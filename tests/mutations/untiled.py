@@ -1,8 +1,8 @@
-"""Mutants of the kernels that take pixels in place of tiles."""
+"""Mutants of the kernels that take pixels in place of tiles, and of what leads to them."""
 
 from __future__ import annotations
 
-from .mutant import FEW, GUARDS, RESTS, Mutant
+from .mutant import DEEP, FEW, GUARDS, RESTS, Mutant
 
 MUTANTS = (
     Mutant(
@@ -146,4 +146,40 @@ MUTANTS = (
     ),
     Mutant("three channels together", "pick.h", (("y[1] = vmerge(r, p)", "y[1] = vmerge(p, r)"),), GUARDS, isa="avx2"),
     Mutant("four channels beside three", "mix.h", (("if (!PARTS) NAME(fours_apart)(in);", ""),), GUARDS, isa="avx2"),
+    Mutant(
+        "residual of the rest",
+        "untiled.pxi",
+        (("p.out.packed or p.has_residual or p.c_in", "p.out.packed or p.c_in"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant(
+        "few outputs in cuts",
+        "untiled.pxi",
+        ((" and p.c_in * MAX_ROWS * p.unit <= PACKED_BYTES", ""),),
+        DEEP,
+        isa="avx512",
+    ),
+    Mutant(
+        "residual and short sums", "untiled.pxi", ((" or p.has_residual or p.out", " or p.out"),), GUARDS, isa="avx2"
+    ),
+    Mutant(
+        "panels of short sums",
+        "untiled.pxi",
+        (("p.bands[BY_PANELS] > 1", "p.bands[BY_PANELS] > 2"),),
+        GUARDS,
+        isa="avx2",
+    ),
+    Mutant("outputs of rows of few channels", "untiled.pxi", (("t.c += t.c_line\n", "pass\n"),), GUARDS, isa="avx512"),
+    Mutant("pixels of rows of few channels", "untiled.pxi", (("t.a += t.a_line\n", "pass\n"),), GUARDS, isa="avx512"),
+    Mutant(
+        "sums of rows of few channels", "untiled.pxi", (("t.start += t.start_line\n", "pass\n"),), GUARDS, isa="avx512"
+    ),
+    Mutant(
+        "residual of rows of few channels",
+        "untiled.pxi",
+        (("t.residual += t.residual_line\n", "pass\n"),),
+        GUARDS,
+        isa="avx512",
+    ),
 )
